@@ -1,0 +1,82 @@
+#pragma once
+/// Pictures in memory, and reading them from files nobody vouches for.
+///
+/// Decoding follows Pillow's Image.convert("RGB"): grey, palette, CMYK, YCCK, 16-bit and alpha become 8-bit RGB by the
+/// same arithmetic. EXIF orientation (TIFF tag 0x0112) is applied once. A damaged file is an ImageError, never half an
+/// image. JPEG is decoded by libjpeg-turbo here; all other formats by the codec plug-in, loaded when first needed.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <cbir/base/bytes.hpp>
+#include <cbir/base/error.hpp>
+
+namespace cbir {
+
+/// 8-bit RGB, interleaved, rows without gaps: pixel (x, y) channel c is at data[(y * width + x) * 3 + c].
+struct Image {
+  int width = 0;
+  int height = 0;
+  std::vector<std::uint8_t> data;
+
+  Image() = default;
+  Image(int w, int h) : width(w), height(h), data(static_cast<std::size_t>(w) * static_cast<std::size_t>(h) * 3) {}
+  const std::uint8_t* row(int y) const { return data.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(width) * 3; }
+  std::uint8_t* row(int y) { return data.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(width) * 3; }
+};
+
+/// A picture that cannot be read; the message is the reason alone ("truncated JPEG: ..."), without the file's name.
+class ImageError : public Error {
+ public:
+  using Error::Error;
+};
+
+enum class ImageFormat { jpeg, png, gif, webp, tiff, bmp, heif, avif, pnm };
+
+std::string_view to_string(ImageFormat format);
+
+/// The format by the first bytes (at least 32 where the file has them), whatever the file's name says.
+std::optional<ImageFormat> sniff_format(Bytes head);
+
+/// Whether the name ends like a picture's (".jpg", ".JPEG", ".png", ...), formats that we cannot read included.
+bool has_image_extension(std::string_view path);
+
+struct ImageProbe {
+  ImageFormat format;
+  int width = 0;   ///< as stored, before orientation
+  int height = 0;
+  int orientation = 1;  ///< EXIF 1 to 8
+};
+
+/// Reads dimensions and orientation without decoding pixels. Throws ImageError.
+ImageProbe probe_image(Bytes file);
+
+enum class Alpha {
+  white,  ///< composite on white
+  drop    ///< ignore the alpha channel, as Pillow's convert("RGB") does
+};
+
+struct DecodeOptions {
+  Alpha alpha = Alpha::white;
+  /// Dimensions beyond this are an ImageError (ExitCode::resource) before any pixel is decoded; the default is the
+  /// size at which Pillow refuses.
+  std::uint64_t max_pixels = 178956970;
+  /// Take a JPEG that ends too early, its missing part grey, instead of throwing.
+  bool accept_truncated = false;
+};
+
+/// Decodes the whole picture, or the first frame of an animation, upright. Throws ImageError.
+Image decode_image(Bytes file, const DecodeOptions& options = {});
+
+/// Baseline JPEG, 4:2:0; for thumbnails and doctored copies.
+std::vector<std::byte> encode_jpeg(const Image& image, int quality);
+
+/// Applies an EXIF orientation (1 to 8), returning the upright picture.
+Image apply_orientation(const Image& image, int orientation);
+
+}  // namespace cbir

@@ -1,0 +1,108 @@
+#pragma once
+/// The index: vectors, rows and the encoder's preset in one file (.cbir) that is memory-mapped and searched in place.
+/// The layout is docs/formats.md.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <cbir/base/matrix.hpp>
+#include <cbir/store/rows.hpp>
+#include <cbir/store/set.hpp>
+
+namespace cbir {
+
+enum class Metric { cosine, dot, l2 };
+
+std::string_view to_string(Metric metric);
+Metric parse_metric(std::string_view name);  ///< throws UsageError
+
+/// Higher scores are better. cosine and dot: the inner product (of normalised vectors); l2: minus the squared distance.
+struct Hit {
+  std::uint64_t id = 0;
+  float score = 0;
+};
+
+struct BuildOptions {
+  Metric metric = Metric::cosine;
+  bool metric_given = false;    ///< false: the sets' own metric where they name one
+  bool force = false;           ///< replace an existing file
+  bool allow_mismatch = false;  ///< join sets of different encoders
+};
+
+struct BuildReport {
+  std::uint64_t rows = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// Builds an exact index out of one or many sets; row ids count from 0 over all of them, in order.
+/// cosine normalises the rows. Throws MissingInput (no rows), Incompatible (dimensions or fingerprints that differ, a zero
+/// row under cosine), DamagedFile (NaN or infinite values, with set and row), OutputError.
+BuildReport build_flat_index(const std::vector<std::string>& sets, const std::string& output, const BuildOptions& options);
+
+/// What an index says of itself.
+struct IndexInfo {
+  std::string type;  ///< "flat"
+  Metric metric = Metric::cosine;
+  std::uint64_t rows = 0;
+  std::uint64_t dim = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t generation = 0;
+  int version_major = 0, version_minor = 0;
+  std::string encoder, fingerprint, preset;  ///< empty if the sets did not name one
+  std::string normalization;
+};
+
+enum class Check {
+  opening,  ///< files of up to 64 MiB whole; larger ones but for vectors
+  all
+};
+
+class Index {
+ public:
+  /// Throws MissingInput, DamagedFile, Incompatible (a sound file of another kind or version).
+  static Index open(const std::string& path, Check check = Check::opening);
+  ~Index();
+  Index(Index&&) noexcept;
+  Index& operator=(Index&&) noexcept;
+
+  const IndexInfo& info() const noexcept;
+  const std::string& path() const noexcept;
+  std::uint64_t size() const noexcept { return info().rows; }
+  std::size_t dim() const noexcept { return static_cast<std::size_t>(info().dim); }
+
+  /// Row by position (0 to size() - 1). Ids are given at build, kept for ever, and ascend with the position.
+  std::uint64_t id(std::uint64_t position) const;
+  std::optional<std::uint64_t> position_of(std::uint64_t id) const;
+  RowInfo row(std::uint64_t position) const;
+  /// Positions of all rows with this path, ascending.
+  std::vector<std::uint64_t> find_path(std::string_view path) const;
+  /// The stored vector as float32 (normalised under cosine); dim() numbers.
+  std::span<const float> vector(std::uint64_t position) const;
+
+  /// The k best of every query, in order: score descending, then id ascending. Fewer than k only if the index holds
+  /// fewer. Queries are normalised under cosine. Scores are bit-identical however queries are batched and whatever the
+  /// number of threads. Throws Incompatible for another dimension, DamagedFile for NaN, infinite or (cosine) zero
+  /// queries, naming the query's row.
+  std::vector<std::vector<Hit>> search(MatrixView<const float> queries, std::size_t k) const;
+
+  /// Scores of each query against every row in order of position, block by block of queries; for evaluation.
+  /// Calls consume(first_query, scores) from several threads, scores.rows queries at a time.
+  void score_all(MatrixView<const float> queries,
+                 const std::function<void(std::size_t first_query, MatrixView<const float> scores)>& consume) const;
+
+ private:
+  struct Impl;
+  explicit Index(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Checks everything in the file: every checksum, every row. Throws as Index::open does; returns what it counted.
+IndexInfo verify_index(const std::string& path);
+
+}  // namespace cbir

@@ -1,0 +1,33 @@
+#pragma once
+/// Labels of paths: from the parent folder's name, or from a TSV.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace cbir {
+
+/// "a/b/c.jpg" -> "b"; nothing for a path without a folder.
+std::optional<std::string> parent_label(std::string_view path);
+
+/// A TSV of `path, label, more columns ignored`. A path of the TSV matches a path of the set if it equals whole trailing
+/// components of it ("val_0.JPEG" or "images/val_0.JPEG" match "val/images/val_0.JPEG"). Fields are unescaped as the TSV
+/// writers escape them.
+class LabelTable {
+ public:
+  /// Throws MissingInput, or DamagedFile naming the line that has no second column.
+  explicit LabelTable(const std::string& tsv_path);
+
+  /// Throws Incompatible if no line matches, or lines with different labels do.
+  const std::string& label_of(std::string_view path) const;
+
+ private:
+  std::string name_;
+  struct Entry { std::string path, label; std::size_t line; };
+  std::vector<Entry> entries_;
+  std::unordered_multimap<std::string, std::size_t> by_base_name_;
+};
+
+}  // namespace cbir

@@ -1,0 +1,249 @@
+#include <cbir/base/file.hpp>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+#include <cbir/base/error.hpp>
+#include <cbir/base/text.hpp>
+
+namespace cbir {
+namespace {
+
+std::string reason() { return std::strerror(errno); }
+
+struct stat status_of(const Fd& fd, const std::string& path) {
+  struct stat status {};
+  if (fstat(fd.get(), &status) != 0)
+    throw MissingInput(fmt::format("{}: cannot be examined: {}", display_path(path), reason()));
+  if (!S_ISREG(status.st_mode))
+    throw MissingInput(fmt::format("{}: a regular file was expected, found a {}", display_path(path),
+                                   S_ISDIR(status.st_mode) ? "folder" : "pipe, socket or device"));
+  return status;
+}
+
+std::string read_stream(int fd, const std::string& path) {
+  std::string text;
+  char block[1 << 16];
+  for (;;) {
+    const ssize_t count = read(fd, block, sizeof block);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw MissingInput(fmt::format("{}: cannot be read: {}", display_path(path), reason()));
+    if (count == 0) return text;
+    text.append(block, static_cast<std::size_t>(count));
+  }
+}
+
+constexpr std::size_t kWriteBuffer = 1 << 20;
+
+}  // namespace
+
+Fd& Fd::operator=(Fd&& other) noexcept {
+  if (this != &other) {
+    reset();
+    fd_ = std::exchange(other.fd_, -1);
+  }
+  return *this;
+}
+
+void Fd::reset() noexcept {
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
+}
+
+Fd open_input(const std::string& path) {
+  // O_NONBLOCK: opening a FIFO without a writer must not hang; it changes nothing for regular files.
+  Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) throw MissingInput(fmt::format("{}: cannot be opened: {}", display_path(path), reason()));
+  return fd;
+}
+
+std::vector<std::byte> read_file(const std::string& path, std::uint64_t max_bytes) {
+  const Fd fd = open_input(path);
+  const struct stat status = status_of(fd, path);
+  if (static_cast<std::uint64_t>(status.st_size) > max_bytes)
+    throw ResourceLimit(fmt::format("{}: {} is more than the limit of {}", display_path(path),
+                                    human_bytes(static_cast<std::uint64_t>(status.st_size)), human_bytes(max_bytes)));
+  std::vector<std::byte> data(static_cast<std::size_t>(status.st_size));
+  std::size_t done = 0;
+  while (done < data.size()) {
+    const ssize_t count = read(fd.get(), data.data() + done, data.size() - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw MissingInput(fmt::format("{}: cannot be read: {}", display_path(path), reason()));
+    if (count == 0) break;  // it shrank while being read: what is there is what the caller judges
+    done += static_cast<std::size_t>(count);
+  }
+  data.resize(done);
+  return data;
+}
+
+std::string read_text(const std::string& path) {
+  if (path == "-") return read_stream(STDIN_FILENO, "standard input");
+  Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));  // may be a pipe: <(command)
+  if (!fd) throw MissingInput(fmt::format("{}: cannot be opened: {}", display_path(path), reason()));
+  return read_stream(fd.get(), path);
+}
+
+bool exists(const std::string& path) {
+  struct stat status {};
+  return stat(path.c_str(), &status) == 0;
+}
+
+bool is_directory(const std::string& path) {
+  struct stat status {};
+  return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+std::string parent_path(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos) return ".";
+  return slash == 0 ? "/" : std::string(path.substr(0, slash));
+}
+
+std::string base_name(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
+
+void make_directories(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) throw OutputError(fmt::format("{}: folder cannot be made: {}", display_path(path), error.message()));
+}
+
+MappedFile::MappedFile(const std::string& path) : path_(path) {
+  const Fd fd = open_input(path);
+  const struct stat status = status_of(fd, path);
+  size_ = static_cast<std::size_t>(status.st_size);
+  if (size_ == 0) return;
+  void* address = mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd.get(), 0);
+  if (address == MAP_FAILED)
+    throw MissingInput(fmt::format("{}: cannot be mapped into memory: {}", display_path(path), reason()));
+  data_ = static_cast<const std::byte*>(address);
+}
+
+MappedFile::~MappedFile() {
+  if (data_) munmap(const_cast<std::byte*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+void write_all(int fd, Bytes data, const std::string& name) {
+  while (!data.empty()) {
+    const ssize_t count = write(fd, data.data(), data.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw OutputError(fmt::format("{}: cannot be written: {}", display_path(name), reason()));
+    data = data.subspan(static_cast<std::size_t>(count));
+  }
+}
+
+void sync_directory(const std::string& path) {
+  const Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || fsync(fd.get()) != 0)
+    throw OutputError(fmt::format("{}: folder cannot be synchronised to disk: {}", display_path(path), reason()));
+}
+
+OutputFile::OutputFile(std::string path, bool overwrite)
+    : path_(std::move(path)), overwrite_(overwrite), to_stdout_(path_ == "-") {
+  if (to_stdout_) return;
+  if (!overwrite_ && exists(path_))
+    throw OutputError(fmt::format("{}: exists already; --force replaces it", display_path(path_)));
+  // A file without a name vanishes with the process, however that ends. Not every file system has them.
+  fd_ = Fd(open(parent_path(path_).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666));
+  if (!fd_) {
+    temporary_ = temporary_name();
+    fd_ = Fd(open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  }
+  if (!fd_) {
+    temporary_.clear();
+    throw OutputError(fmt::format("{}: cannot be created: {}", display_path(path_), reason()));
+  }
+}
+
+OutputFile::~OutputFile() {
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+std::string OutputFile::temporary_name() const {
+  static std::atomic<unsigned> counter = 0;
+  return fmt::format("{}/.cbir-{}-{}.tmp", parent_path(path_), getpid(), counter++);
+}
+
+void OutputFile::write(Bytes data) {
+  size_ += data.size();
+  if (buffer_.size() + data.size() > kWriteBuffer) flush();
+  if (data.size() >= kWriteBuffer) {
+    write_all(to_stdout_ ? STDOUT_FILENO : fd_.get(), data, to_stdout_ ? "standard output" : path_);
+  } else {
+    buffer_.insert(buffer_.end(), data.begin(), data.end());
+  }
+}
+
+void OutputFile::write_at(std::uint64_t offset, Bytes data) {
+  if (to_stdout_) throw OutputError("standard output: this kind of file needs a name to be written to");
+  flush();
+  while (!data.empty()) {
+    const ssize_t count = pwrite(fd_.get(), data.data(), data.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw OutputError(fmt::format("{}: cannot be written: {}", display_path(path_), reason()));
+    data = data.subspan(static_cast<std::size_t>(count));
+    offset += static_cast<std::uint64_t>(count);
+  }
+}
+
+void OutputFile::flush() {
+  write_all(to_stdout_ ? STDOUT_FILENO : fd_.get(), buffer_, to_stdout_ ? "standard output" : path_);
+  buffer_.clear();
+}
+
+void OutputFile::commit() {
+  flush();
+  if (to_stdout_) return;
+  if (fsync(fd_.get()) != 0)
+    throw OutputError(fmt::format("{}: cannot be synchronised to disk: {}", display_path(path_), reason()));
+  const auto fail = [&] {
+    if (errno == EEXIST) throw OutputError(fmt::format("{}: exists already; --force replaces it", display_path(path_)));
+    throw OutputError(fmt::format("{}: cannot be put in place: {}", display_path(path_), reason()));
+  };
+  if (temporary_.empty()) {  // give the nameless file a name: the final one if nothing may be replaced
+    const std::string self = fmt::format("/proc/self/fd/{}", fd_.get());
+    const std::string name = overwrite_ ? temporary_name() : path_;
+    if (linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0) fail();
+    if (overwrite_) temporary_ = name;
+  }
+  if (!temporary_.empty()) {
+    const unsigned flags = overwrite_ ? 0 : RENAME_NOREPLACE;
+    if (renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(), flags) != 0) fail();
+  }
+  temporary_.clear();
+  sync_directory(parent_path(path_));
+}
+
+void write_file(const std::string& path, std::string_view content, bool overwrite) {
+  OutputFile file(path, overwrite);
+  file.write(content);
+  file.commit();
+}
+
+FileLock::FileLock(const std::string& path) : fd_(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
+  if (!fd_) throw OutputError(fmt::format("{}: lock file cannot be opened: {}", display_path(path), reason()));
+  if (flock(fd_.get(), LOCK_EX | LOCK_NB) == 0) return;
+  if (errno == EWOULDBLOCK)
+    throw Locked(fmt::format("{}: locked by another run; wait for it to end", display_path(path)));
+  throw OutputError(fmt::format("{}: cannot be locked: {}", display_path(path), reason()));
+}
+
+}  // namespace cbir

@@ -1,0 +1,76 @@
+#include <cbir/base/file.hpp>
+
+#include <filesystem>
+#include <string>
+
+#include <cbir/base/error.hpp>
+#include <tests/catch.hpp>
+#include <tests/temporary.hpp>
+
+using namespace cbir;
+
+namespace {
+std::size_t entries(const TemporaryFolder& folder) {
+  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder.path()), {}));
+}
+}  // namespace
+
+TEST_CASE("an output appears when it is committed, and never in part") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "out";
+  {
+    OutputFile file(path, false);
+    file.write(std::string(3'000'000, 'a'));
+  }
+  CHECK(entries(folder) == 0);
+  {
+    OutputFile file(path, false);
+    file.write("....rest");
+    file.write_at(0, as_bytes("head"));
+    CHECK_FALSE(exists(path));
+    file.commit();
+  }
+  CHECK(read_text(path) == "headrest");
+  CHECK(entries(folder) == 1);
+}
+
+TEST_CASE("nothing is overwritten unless that was asked for") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "out";
+  write_file(path, "old", false);
+  CHECK_THROWS_AS(write_file(path, "new", false), OutputError);
+  CHECK(read_text(path) == "old");
+  write_file(path, "new", true);
+  CHECK(read_text(path) == "new");
+  CHECK(entries(folder) == 1);
+
+  OutputFile late(folder / "late", false);  // the name appears while we write
+  write_file(folder / "late", "theirs", false);
+  late.write("ours");
+  CHECK_THROWS_AS(late.commit(), OutputError);
+  CHECK(read_text(folder / "late") == "theirs");
+}
+
+TEST_CASE("what cannot be read is named") {
+  const TemporaryFolder folder;
+  CHECK_THROWS_AS(MappedFile(folder / "missing"), MissingInput);
+  CHECK_THROWS_AS(MappedFile(folder.path()), MissingInput);  // a folder
+  write_file(folder / "big", std::string(100, 'x'), false);
+  CHECK_THROWS_AS(read_file(folder / "big", 99), ResourceLimit);
+  CHECK(read_file(folder / "big", 100).size() == 100);
+  write_file(folder / "empty", "", false);
+  CHECK(MappedFile(folder / "empty").bytes().empty());
+}
+
+TEST_CASE("an output that cannot be made is an output error") {
+  CHECK_THROWS_AS(write_file("/proc/nowhere/out", "x", true), OutputError);
+}
+
+TEST_CASE("one lock has one holder") {
+  const TemporaryFolder folder;
+  {
+    const FileLock lock(folder / "lock");
+    CHECK_THROWS_AS(FileLock(folder / "lock"), Locked);
+  }
+  CHECK_NOTHROW(FileLock(folder / "lock"));
+}

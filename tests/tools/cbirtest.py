@@ -1,0 +1,54 @@
+"""What the tests of the programs share: running the real binary and looking at what it did.
+
+Run through ctest, or alone:  CBIR_BIN=build/release/bin /usr/bin/python3 tests/tools/test_eval.py
+"""
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[2]
+BIN = Path(os.environ.get('CBIR_BIN', SOURCE / 'build/release/bin')).resolve()
+SHARED = Path(os.environ.get('CBIR_TEST_DATA', SOURCE.parent / 'shared/data'))  # real pictures; absent for most users
+
+
+class ToolTest(unittest.TestCase):
+    """Each test runs in an empty folder of its own."""
+
+    def setUp(self):
+        self.dir = Path(tempfile.mkdtemp(prefix='cbir-tools-'))
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+
+    def run_tool(self, *args, stdin=b'', env=None, expect=0):
+        """Runs a program (args[0], without its folder); demands the exit status `expect`. Returns bytes."""
+        command = [str(BIN / args[0])] + [str(a) if not isinstance(a, bytes) else a for a in args[1:]]
+        done = subprocess.run(command, input=stdin, capture_output=True, cwd=self.dir,
+                              env={**os.environ, **(env or {})}, timeout=600)
+        if done.returncode != expect:
+            self.fail(f'{command} exited with {done.returncode}, not {expect}\n'
+                      f'stdout: {done.stdout[-2000:]!r}\nstderr: {done.stderr[-2000:].decode(errors="replace")}')
+        return done
+
+    def out(self, *args, **kw):
+        """Standard output as text; standard error must be silent."""
+        done = self.run_tool(*args, **kw)
+        self.assertEqual(done.stderr, b'', f'{args[0]} said something on standard error')
+        return done.stdout.decode()
+
+    def error(self, *args, expect, **kw):
+        """Standard error of a run that must fail with `expect`; standard output must be silent."""
+        done = self.run_tool(*args, expect=expect, **kw)
+        self.assertEqual(done.stdout, b'')
+        self.assertTrue(done.stderr.startswith(args[0].encode() + b': error: '), done.stderr)
+        return done.stderr.decode(errors='replace')
+
+
+def need(test, path):
+    """Skips a test, saying so, if the data or program it needs is not here."""
+    if not Path(path).exists():
+        test.skipTest(f'{path} is not here')
+
+
+main = unittest.main
