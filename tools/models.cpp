@@ -109,6 +109,7 @@ int main(int argc, char** argv) {
   ModelsOptions options;
   CLI::App& app = program.app();
   app.require_subcommand(1);
+  app.fallthrough();  // so that --quiet may follow the sub-command
   CLI::App* list_command = app.add_subcommand("list", "The encoders, and whether their weights are here");
   list_command->add_flag("--json", options.json, "JSON instead of a table");
   CLI::App* show_command = app.add_subcommand("show", "Everything about one encoder");
