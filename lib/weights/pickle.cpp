@@ -2,22 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <bit>
-#include <charconv>
-#include <optional>
 #include <unordered_map>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/text.hpp>
+
+#include "torch_objects.hpp"
 
 namespace cbir::pickle {
 namespace {
 
 // Far above any real checkpoint (a few thousand tensors), low enough that a hostile file cannot take much memory.
 constexpr std::size_t kMaxValues = 2'000'000;
-constexpr std::size_t kMaxDimensions = 64;
 
 enum Opcode : std::uint8_t {
   kMark = '(',
@@ -66,33 +63,6 @@ enum Opcode : std::uint8_t {
   kFrame = 0x95
 };
 
-constexpr std::string_view kOrderedDict = "collections.OrderedDict";
-constexpr std::string_view kRebuildTensor = "torch._utils._rebuild_tensor_v2";
-constexpr std::string_view kRebuildParameter = "torch._utils._rebuild_parameter";
-
-std::optional<TensorType> storage_type(std::string_view name) {
-  static constexpr std::array<std::pair<std::string_view, TensorType>, 11> kTypes = {{
-      {"torch.FloatStorage", TensorType::float32},
-      {"torch.HalfStorage", TensorType::float16},
-      {"torch.BFloat16Storage", TensorType::bfloat16},
-      {"torch.DoubleStorage", TensorType::float64},
-      {"torch.LongStorage", TensorType::int64},
-      {"torch.IntStorage", TensorType::int32},
-      {"torch.ShortStorage", TensorType::int16},
-      {"torch.CharStorage", TensorType::int8},
-      {"torch.ByteStorage", TensorType::uint8},
-      {"torch.UntypedStorage", TensorType::uint8},
-      {"torch.BoolStorage", TensorType::boolean},
-  }};
-  for (const auto& [known, type] : kTypes)
-    if (known == name) return type;
-  return {};
-}
-
-bool is_known_global(std::string_view name) {
-  return name == kOrderedDict || name == kRebuildTensor || name == kRebuildParameter || storage_type(name).has_value();
-}
-
 class Unpickler {
  public:
   Unpickler(ByteReader& reader, Arena& arena) : reader_(reader), arena_(arena) {}
@@ -116,15 +86,17 @@ class Unpickler {
   bool step_container(std::uint8_t opcode);
   bool step_memo(std::uint8_t opcode);
 
-  [[noreturn]] void damaged(std::string_view what) const {
-    throw DamagedFile(fmt::format("{}: damaged pickle at byte {}: {}", display_path(reader_.name()), start_, what));
+  Place place() const { return {reader_.name(), start_}; }
+  [[noreturn]] void damaged(std::string_view what) const { place().damaged(what); }
+
+  [[noreturn]] void too_much() const {
+    throw ResourceLimit(
+        fmt::format("{}: the pickle at byte {} holds more than {} values; a checkpoint of plain tensors was expected",
+                    display_path(reader_.name()), start_, kMaxValues));
   }
 
   Value* push(Value value) {
-    if (arena_.size() >= kMaxValues)
-      throw ResourceLimit(
-          fmt::format("{}: the pickle at byte {} holds more than {} values; a checkpoint of plain tensors was expected",
-                      display_path(reader_.name()), start_, kMaxValues));
+    if (arena_.size() >= kMaxValues) too_much();
     arena_.push_back(std::move(value));
     stack_.push_back(&arena_.back());
     return stack_.back();
@@ -214,14 +186,11 @@ class Unpickler {
   }
 
   void reduce();
-  void persistent_id();
-  TensorRef tensor(const Tuple& arguments) const;
-  std::vector<std::int64_t> integers(const Value& value) const;
-  std::uint64_t count(const Value& value) const;
 
   ByteReader& reader_;
   Arena& arena_;
-  std::size_t start_ = 0;  // of the current opcode
+  std::size_t start_ = 0;   // of the current opcode
+  std::size_t copied_ = 0;  // entries that calls have copied
   std::vector<Value*> stack_;
   std::vector<std::size_t> marks_;
   std::unordered_map<std::uint32_t, Value*> memo_;
@@ -251,7 +220,8 @@ void Unpickler::step(std::uint8_t opcode) {
     case kReduce:
       return reduce();
     case kBinPersId:
-      return persistent_id();
+      push({storage_of(*pop(), place())});
+      return;
     case kBuild: {  // attributes of an OrderedDict (_metadata of a state_dict) are of no use here
       pop();
       if (!top()->get<Dict>()) damaged("attributes are set on something that is not an OrderedDict");
@@ -414,78 +384,12 @@ void Unpickler::reduce() {
   const Tuple* arguments = pop()->get<Tuple>();
   const Global* function = pop()->get<Global>();
   if (!arguments || !function) damaged("a call of something that is not a function");
-  if (function->name == kRebuildTensor) {
-    push({tensor(*arguments)});
-  } else if (function->name == kRebuildParameter) {
-    const TensorRef* data = arguments->items.empty() ? nullptr : arguments->items[0]->get<TensorRef>();
-    if (!data) damaged("a parameter without a tensor");
-    push({*data});
-  } else if (function->name == kOrderedDict) {
-    Dict dict;
-    if (!arguments->items.empty()) {  // Python 2: a list of [key, value]
-      const List* pairs = arguments->items[0]->get<List>();
-      if (!pairs) damaged("an OrderedDict of something that is not a list");
-      for (const Value* pair : pairs->items) {
-        const auto* entry = pair->get<List>()    ? &pair->get<List>()->items
-                            : pair->get<Tuple>() ? &pair->get<Tuple>()->items
-                                                 : nullptr;
-        if (!entry || entry->size() != 2) damaged("an OrderedDict's item is not a pair");
-        dict.items.emplace_back((*entry)[0], (*entry)[1]);
-      }
-    }
-    push({std::move(dict)});
-  } else {
-    damaged("a call of " + function->name);
-  }
-}
-
-std::uint64_t Unpickler::count(const Value& value) const {
-  const std::int64_t* number = value.get<std::int64_t>();
-  if (!number || *number < 0) damaged("a count that is not a number, or is negative");
-  return static_cast<std::uint64_t>(*number);
-}
-
-std::vector<std::int64_t> Unpickler::integers(const Value& value) const {
-  const Tuple* tuple = value.get<Tuple>();
-  if (!tuple) damaged("a shape or stride that is not a tuple");
-  if (tuple->items.size() > kMaxDimensions) damaged("a tensor of more than 64 dimensions");
-  std::vector<std::int64_t> out;
-  for (const Value* item : tuple->items) out.push_back(static_cast<std::int64_t>(count(*item)));
-  return out;
-}
-
-/// (storage, offset, shape, stride, requires_grad, backward_hooks, ...)
-TensorRef Unpickler::tensor(const Tuple& arguments) const {
-  if (arguments.items.size() < 4) damaged("a tensor with too few arguments");
-  const StorageRef* storage = arguments.items[0]->get<StorageRef>();
-  if (!storage) damaged("a tensor without a storage");
-  TensorRef out{storage, static_cast<std::int64_t>(count(*arguments.items[1])), integers(*arguments.items[2]),
-                integers(*arguments.items[3])};
-  if (out.shape.size() != out.stride.size()) damaged("a tensor whose shape and stride differ in length");
-  return out;
-}
-
-/// ('storage', type, key, location, elements, view) with view None or (key, offset, elements).
-void Unpickler::persistent_id() {
-  const Tuple* id = pop()->get<Tuple>();
-  if (!id || id->items.size() < 5) damaged("a persistent id that is not a storage's");
-  const auto& item = id->items;
-  const std::string* tag = item[0]->get<std::string>();
-  const Global* type_name = item[1]->get<Global>();
-  const std::string* key = item[2]->get<std::string>();
-  const std::optional<TensorType> type = type_name ? storage_type(type_name->name) : std::nullopt;
-  if (!tag || *tag != "storage" || !type || !key) damaged("a persistent id that is not a storage's");
-  StorageRef storage{*type, *key, count(*item[4]), 0, 0};
-  storage.view_elements = storage.elements;
-  if (item.size() > 5 && !item[5]->get<None>()) {
-    const Tuple* view = item[5]->get<Tuple>();
-    if (!view || view->items.size() != 3) damaged("a storage's view that is not a triple");
-    storage.view_offset = count(*view->items[1]);
-    storage.view_elements = count(*view->items[2]);
-    if (storage.view_offset > storage.elements || storage.view_elements > storage.elements - storage.view_offset)
-      damaged("a storage's view that lies outside the storage");
-  }
-  push({std::move(storage)});
+  std::size_t copied = 0;
+  Value value = call(*function, *arguments, place(), copied);
+  // One list may be the argument of any number of calls: what they copy is bounded, not only their number.
+  copied_ += copied;
+  if (copied_ > kMaxValues) too_much();
+  push(std::move(value));
 }
 
 }  // namespace

@@ -125,6 +125,13 @@ TEST_CASE("storages must agree with what the tensors say of them") {
   CHECK_THROWS_AS(read(file(two, {{1, 2}})), DamagedFile);
 }
 
+TEST_CASE("a storage's key is short") {
+  const std::string key(257, 'a');
+  CHECK_THROWS_AS(read(head() + dump(dict(text("w") + tensor(storage(key, 1), 0, {1}, {1}))) +
+                       dump("](" + text(key) + "e") + floats({1})),
+                  DamagedFile);
+}
+
 TEST_CASE("other kinds of file are named, with what to do") {
   CHECK_THROWS_WITH(read("PK\x03\x04..."), Contains("zip archive") && Contains("_use_new_zipfile_serialization=False"));
   CHECK_THROWS_WITH(read(le(std::uint64_t{20}) + "{\"w\":{}}"), Contains("safetensors"));

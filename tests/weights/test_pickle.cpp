@@ -96,4 +96,11 @@ TEST_CASE("a pickle cannot take memory without end") {
       "q\x01"s;
   for (int i = 0; i < 2'100'000; ++i) gets += "h\x01";
   CHECK_THROWS_AS(load(dump(gets)), DamagedFile);
+
+  // One list of 100,000 pairs, made into an OrderedDict again and again.
+  std::string pairs = "](";
+  for (int i = 0; i < 100'000; ++i) pairs += "NN\x86";
+  std::string calls = pairs + "e\x85q\x01" + "0" + global("collections", "OrderedDict") + "q\x02" + "0";
+  for (int i = 0; i < 100; ++i) calls += "h\x02h\x01R0";
+  CHECK_THROWS_AS(load(dump(calls + "N")), ResourceLimit);
 }
