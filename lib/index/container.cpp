@@ -82,8 +82,8 @@ void check_version(const Head& head, const std::string& name) {
 /// Why the root in `slot` cannot be used; empty if its record is sound and fits the file.
 std::string read_root(Bytes file, std::size_t slot, Root& root) {
   const Bytes record = file.subspan(kRootOffsets[slot], kRootBytes);
-  if (!sound_record(record)) return "its checksum does not match";
-  if (as_text(record.first(kRootMagic.size())) != kRootMagic) return "it is no root record";
+  if (!sound_record(record)) return "the checksum of a root record does not match";
+  if (as_text(record.first(kRootMagic.size())) != kRootMagic) return "a root record has another signature";
   root = {.generation = field<std::uint64_t>(record, 8),
           .end = field<std::uint64_t>(record, 16),
           .table_offset = field<std::uint64_t>(record, 24),
@@ -97,7 +97,7 @@ std::string read_root(Bytes file, std::size_t slot, Root& root) {
                     root.table_bytes % kEntryBytes == 0 && root.table_offset < root.end &&
                     root.table_bytes <= root.end - root.table_offset &&
                     root.table_offset + padded(root.table_bytes) == root.end;
-  return fits ? "" : "its table lies outside the file";
+  return fits ? "" : "the section table lies outside the file";
 }
 
 /// The checksum covers the padding, which must be zero.
@@ -165,10 +165,12 @@ Container Container::parse(Bytes file, std::string name, Check check) {
       !all_zero(file.subspan(kRootOffsets[1] + kRootBytes, kPage - kRootOffsets[1] - kRootBytes)))
     damaged(out.name_, "bytes of the first page that must be zero are not");
   Root roots[2];
+  const std::string reasons[2] = {read_root(file, 0, roots[0]), read_root(file, 1, roots[1])};
+  if (!reasons[0].empty() && !reasons[1].empty()) damaged(out.name_, reasons[0]);
   for (std::size_t slot = 0; slot < 2; ++slot) {
-    if (const std::string reason = read_root(file, slot, roots[slot]); !reason.empty())
-      throw DamagedFile(fmt::format("{}: damaged index: root record {} of 2 is unusable: {}; cbir-index recover may save what "
-                                    "the other describes", display_path(out.name_), slot + 1, reason));
+    if (!reasons[slot].empty())
+      throw DamagedFile(fmt::format("{}: damaged index: root record {} of 2 is unusable: {}; cbir-index recover saves what the "
+                                    "other one describes", display_path(out.name_), slot + 1, reasons[slot]));
   }
   const std::size_t newest = roots[0].generation > roots[1].generation ? 0 : 1;
   if (roots[newest].generation != roots[1 - newest].generation + 1)
