@@ -77,7 +77,7 @@ Image watermark_attack(const Image& image, Strength strength, Random& random) {
   Watermark mark;
   mark.text = kTexts[random.below(kTexts.size())];
   mark.opacity = by_strength(strength, 0.3, 0.5, 0.7);
-  mark.span = by_strength(strength, 0.6, 0.85, 0.85);
+  mark.span = by_strength(strength, 0.6, 0.85, 0.65);
   mark.lines = by_strength(strength, 1, 1, 3);
   mark.rising = random.below(2) == 1;
   mark.tilt = random.between(-5, 5);

@@ -102,20 +102,26 @@ void check_nothing_exists(const std::vector<PlannedPicture>& pictures, const std
 
 /// Makes the copies of one picture; returns a message if it could not be read.
 std::optional<std::string> make_copies(const PlannedPicture& picture, const DoctorOptions& options) {
+  std::vector<std::byte> original;
+  try {
+    original = read_file(picture.path);
+  } catch (const MissingInput& error) {
+    return error.what();
+  }
   std::vector<std::vector<std::byte>> files;
   try {
-    const Image image = decode_image(read_file(picture.path));
+    const Image image = decode_image(original);
     for (const PlannedCopy& copy : picture.copies) {
       Random random(hash_of(options.seed, identity(picture.path), copy.attack->name()));
       files.push_back(doctor_image(image, *copy.attack, options.quality, random));
     }
   } catch (const ImageError& error) {
     return fmt::format("{}: {}", display_path(picture.path), error.what());
-  } catch (const MissingInput& error) {
-    return error.what();
   }
   for (std::size_t i = 0; i < files.size(); ++i) {
-    OutputFile file(options.output + "/" + picture.copies[i].name, options.force);
+    const std::string path = options.output + "/" + picture.copies[i].name;
+    make_directories(parent_path(path));
+    OutputFile file(path, options.force);
     file.write(files[i]);
     file.commit();
   }
@@ -145,9 +151,6 @@ DoctorReport doctor(const std::vector<std::string>& paths, const DoctorOptions& 
   const std::vector<PlannedPicture> pictures = plan(paths, options);
   if (!options.force) check_nothing_exists(pictures, options.output);
   std::set<std::string> earlier = earlier_copies(options.output);
-  make_directories(options.output);
-  for (const PlannedPicture& picture : pictures)
-    for (const PlannedCopy& copy : picture.copies) make_directories(parent_path(options.output + "/" + copy.name));
 
   std::vector<std::optional<std::string>> failures(pictures.size());
   parallel_blocks(pictures.size(), 1,

@@ -71,7 +71,7 @@ Image draw_watermark(const Image& image, const Watermark& mark) {
     cv::resize(letters.outline, letters.outline, smaller, 0, 0, cv::INTER_AREA);
   }
   const double scale = length / letters.fill.cols;
-  const double spacing = 2.2 * letters.fill.rows * scale;
+  const double spacing = 1.3 * letters.fill.rows * scale;
 
   cv::Mat fill = cv::Mat::zeros(image.height, image.width, CV_8U), outline = fill.clone();
   for (int line = -(mark.lines / 2); line <= mark.lines / 2; ++line) {

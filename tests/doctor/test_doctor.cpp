@@ -167,5 +167,6 @@ TEST_CASE("Unreadable pictures are skipped and named") {
   CHECK(report.failed[0].starts_with(paths[0] + ": "));
   CHECK(report.failed[1].starts_with(paths[1] + ": "));
   CHECK_THROWS_AS(cbir::doctor({paths[0]}, options(folder / "none")), cbir::MissingInput);
+  CHECK(!fs::exists(folder / "none"));
   CHECK_THROWS_AS(cbir::doctor({}, options(folder / "none")), cbir::MissingInput);
 }
