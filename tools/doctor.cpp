@@ -37,7 +37,8 @@ void add_options(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_option("--seed", options.seed, "Same seed, same bytes")->check(CLI::NonNegativeNumber)->capture_default_str();
   app.add_option("--attacks", options.attacks, "What to do to them, as NAME[:STRENGTH][+NAME...], between commas")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_flag("--all", options.all, "Every attack for every picture; else attacks take turns");
   app.add_option("--quality", options.quality, "JPEG quality of the copies")
       ->check(CLI::Range(1, 100))
@@ -54,6 +55,8 @@ cbir::ExitCode list_attacks() {
   for (const cbir::AttackChain& chain : cbir::default_attack_chains()) fmt::print("default\t{}\n", chain.name());
   return cbir::ExitCode::ok;
 }
+
+std::string copies(std::uint64_t count) { return fmt::format("{} {}", count, count == 1 ? "copy" : "copies"); }
 
 cbir::DoctorOptions plan(const Options& options) {
   if (options.paths.empty()) throw cbir::UsageError("no PATH given; try cbir-doctor --help");
@@ -90,10 +93,11 @@ cbir::ExitCode run(const Options& options) {
               fmt::format("{} wanted, but there {} only {}", cbir::counted(options.count, "picture"),
                           paths.size() == 1 ? "is" : "are", paths.size()));
   if (report.stale)
-    cbir::log(cbir::LogLevel::warning, fmt::format("{}: {} of an earlier run remain beside the new ones",
-                                                   cbir::display_path(options.output), report.stale));
+    cbir::log(cbir::LogLevel::warning,
+              fmt::format("{}: {} of an earlier run {} beside the new ones", cbir::display_path(options.output),
+                          copies(report.stale), report.stale == 1 ? "remains" : "remain"));
   cbir::log(cbir::LogLevel::debug,
-            fmt::format("{} copies of {} in {}", report.copies, cbir::counted(report.pictures, "picture"),
+            fmt::format("{} of {} in {}", copies(report.copies), cbir::counted(report.pictures, "picture"),
                         cbir::display_path(options.output)));
   return failed.empty() ? cbir::ExitCode::ok : cbir::ExitCode::skipped;
 }

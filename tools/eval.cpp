@@ -43,6 +43,7 @@ CLI::App* add_labels(CLI::App& app, LabelsOptions& options) {
   labels->add_option("--labels", options.labels, "TSV of path and label, instead of the labels that the rows carry");
   labels->add_option("-k,--cutoffs", options.cutoffs, "Ranks at which precision, recall and hit are taken")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   labels->add_option("--metric", options.metric, "cosine, dot or l2, instead of the set's own");

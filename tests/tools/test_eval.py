@@ -135,6 +135,11 @@ class Labels(EvalTest):
         for key, value in table.items():
             self.assertAlmostEqual(found[key], value, delta=6e-7)
 
+    def test_options_may_stand_before_the_database(self):
+        name, _, _ = self.random_set('a', rows=50)
+        found = json.loads(self.out('cbir-eval', 'labels', '-k', '3,7', '--json', name, '--quiet'))
+        self.assertEqual([key for key in found if key.startswith('p@')], ['p@3', 'p@7'])
+
     def test_labels_from_a_table(self):
         rng = numpy.random.default_rng(5)
         numpy.save(self.dir / 'bare.npy', rng.normal(size=(20, 8)).astype(numpy.float32))
