@@ -22,7 +22,7 @@ namespace {
 constexpr std::size_t kReadRows = 256;           ///< read and prepared at a time
 constexpr std::size_t kIndexQueries = 4096;      ///< handed to an index at a time
 constexpr std::size_t kQueries = 96;             ///< scored together against a set; fewer if its rows are many
-constexpr std::size_t kScoreBytes = 32UL << 20;  ///< of scores that one thread makes at a time
+constexpr std::size_t kScoreBytes = 16UL << 20;  ///< of scores that one thread makes at a time
 constexpr std::size_t kTile = 6;                 ///< the kernels' preferred multiple of queries
 
 /// Rows of floats for the kernels: padded with zeros, aligned to cache lines.
