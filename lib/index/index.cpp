@@ -10,6 +10,7 @@
 #include <cbir/base/text.hpp>
 #include <cbir/index/scan.hpp>
 
+#include "lib/index/aligned.hpp"
 #include "lib/index/normalize.hpp"
 #include "lib/index/opened.hpp"
 #include "lib/index/topk.hpp"
@@ -89,7 +90,7 @@ struct Index::Impl : OpenedIndex {
     return *std::prev(std::upper_bound(segments.begin(), segments.end(), position,
                                        [](std::uint64_t p, const Segment& s) { return p < s.first_position; }));
   }
-  std::vector<float> prepare(MatrixView<const float> queries) const;
+  AlignedFloats prepare(MatrixView<const float> queries) const;
   std::vector<Task> tasks() const;
   void search_block(MatrixView<const float> queries, std::size_t k, std::vector<std::vector<Hit>>& out,
                     std::size_t first) const;
@@ -141,12 +142,12 @@ std::span<const float> Index::vector(std::uint64_t position) const {
 }
 
 /// Queries checked, normalised under cosine, and padded as the rows are.
-std::vector<float> Index::Impl::prepare(MatrixView<const float> queries) const {
+AlignedFloats Index::Impl::prepare(MatrixView<const float> queries) const {
   if (queries.cols != info.dim)
     throw Incompatible(fmt::format("{}: queries have {} dimensions, the index has {}", display_path(container.name()),
                                    queries.cols, info.dim));
   const std::size_t stride = padded_dim(info.dim);
-  std::vector<float> out(queries.rows * stride);
+  AlignedFloats out(queries.rows * stride);
   for (std::size_t q = 0; q < queries.rows; ++q) {
     const std::span<float> to(out.data() + q * stride, queries.cols);
     std::copy_n(queries.row(q).data(), queries.cols, to.data());
@@ -199,7 +200,7 @@ void Index::Impl::search_block(MatrixView<const float> queries, std::size_t k, s
 }
 
 std::vector<std::vector<Hit>> Index::search(MatrixView<const float> queries, std::size_t k) const {
-  const std::vector<float> prepared = impl_->prepare(queries);
+  const AlignedFloats prepared = impl_->prepare(queries);
   const MatrixView<const float> all(prepared.data(), queries.rows, padded_dim(dim()));
   k = static_cast<std::size_t>(std::min<std::uint64_t>(k, size()));
   const std::size_t block = std::clamp<std::size_t>(kMaxHits / std::max<std::size_t>(k, 1), 1, kMaxQueries);
@@ -213,7 +214,7 @@ std::vector<std::vector<Hit>> Index::search(MatrixView<const float> queries, std
 
 void Index::score_all(MatrixView<const float> queries,
                       const std::function<void(std::size_t first_query, MatrixView<const float> scores)>& consume) const {
-  const std::vector<float> prepared = impl_->prepare(queries);
+  const AlignedFloats prepared = impl_->prepare(queries);
   const MatrixView<const float> all(prepared.data(), queries.rows, padded_dim(dim()));
   // Blocks small enough for the memory, and for every thread to get some.
   const std::size_t fitting = kScoreBytes / sizeof(float) / size() / kTile * kTile;
