@@ -18,18 +18,16 @@
 namespace cbir {
 namespace {
 
-constexpr std::size_t kCacheBytes = 256 * 1024;      // rows, or scores, that are worked on at a time
-constexpr std::size_t kTaskBytes = 2 << 20;          // of rows that a thread takes at a time
-constexpr std::size_t kMaxQueries = 256;             // scored together
-constexpr std::size_t kMaxHits = 1 << 22;            // that one thread collects
-constexpr std::size_t kScoreBytes = 32 << 20;        // of scores against all rows, that one thread makes
-constexpr std::size_t kTile = 6;                     // the kernels' preferred multiple of queries
+constexpr std::size_t kCacheBytes = 256 * 1024;  // rows, or scores, that are worked on at a time
+constexpr std::size_t kTaskBytes = 2 << 20;      // of rows that a thread takes at a time
+constexpr std::size_t kMaxQueries = 256;         // scored together
+constexpr std::size_t kMaxHits = 1 << 22;        // that one thread collects
+constexpr std::size_t kScoreBytes = 32 << 20;    // of scores against all rows, that one thread makes
+constexpr std::size_t kTile = 6;                 // the kernels' preferred multiple of queries
 
 void score(Metric metric, MatrixView<const float> queries, MatrixView<const float> rows, MatrixView<float> out) {
-  if (metric == Metric::l2)
-    negative_squared_distances(queries, rows, out);
-  else
-    inner_products(queries, rows, out);
+  if (metric == Metric::l2) negative_squared_distances(queries, rows, out);
+  else inner_products(queries, rows, out);
 }
 
 template <typename T>
@@ -85,8 +83,8 @@ struct Index::Impl : OpenedIndex {
 
   const Segment& segment_at(std::uint64_t position) const {
     if (position >= info.rows)
-      throw UsageError(fmt::format("{}: row {} was asked for, the index has {}", display_path(container.name()), position,
-                                   info.rows));
+      throw UsageError(fmt::format("{}: row {} was asked for, the index has {}", display_path(container.name()),
+                                   position, info.rows));
     return *std::prev(std::upper_bound(segments.begin(), segments.end(), position,
                                        [](std::uint64_t p, const Segment& s) { return p < s.first_position; }));
   }
@@ -132,7 +130,8 @@ std::vector<std::uint64_t> Index::find_path(std::string_view path) const {
   std::vector<std::uint64_t> found;
   for (const Segment& segment : impl_->segments)
     for (std::size_t i = 0; i < segment.size(); ++i)
-      if (segment.path_hashes[i] == hash && impl_->parse(segment, i).path == path) found.push_back(segment.first_position + i);
+      if (segment.path_hashes[i] == hash && impl_->parse(segment, i).path == path)
+        found.push_back(segment.first_position + i);
   return found;
 }
 
@@ -152,9 +151,12 @@ AlignedFloats Index::Impl::prepare(MatrixView<const float> queries) const {
     const std::span<float> to(out.data() + q * stride, queries.cols);
     std::copy_n(queries.row(q).data(), queries.cols, to.data());
     switch (prepare_vector(to, info.metric == Metric::cosine)) {
-      case VectorState::fine: break;
-      case VectorState::not_finite: throw DamagedFile(fmt::format("query {} holds a NaN or an infinity", q));
-      case VectorState::too_long: throw DamagedFile(fmt::format("query {} is longer than {:g}", q, kMaxNorm));
+      case VectorState::fine:
+        break;
+      case VectorState::not_finite:
+        throw DamagedFile(fmt::format("query {} holds a NaN or an infinity", q));
+      case VectorState::too_long:
+        throw DamagedFile(fmt::format("query {} is longer than {:g}", q, kMaxNorm));
       case VectorState::zero:
         throw DamagedFile(fmt::format("query {} is all zeros and has no direction to compare by cosine", q));
     }
@@ -212,8 +214,9 @@ std::vector<std::vector<Hit>> Index::search(MatrixView<const float> queries, std
   return out;
 }
 
-void Index::score_all(MatrixView<const float> queries,
-                      const std::function<void(std::size_t first_query, MatrixView<const float> scores)>& consume) const {
+void Index::score_all(
+    MatrixView<const float> queries,
+    const std::function<void(std::size_t first_query, MatrixView<const float> scores)>& consume) const {
   const AlignedFloats prepared = impl_->prepare(queries);
   const MatrixView<const float> all(prepared.data(), queries.rows, padded_dim(dim()));
   // Blocks small enough for the memory, and for every thread to get some.

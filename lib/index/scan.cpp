@@ -10,8 +10,7 @@
 
 // Not worth their code size here: no gain over their neighbours, or vectors of unknown size, which cannot form tiles.
 #undef HWY_DISABLED_TARGETS
-#define HWY_DISABLED_TARGETS \
-  (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
@@ -55,7 +54,8 @@ constexpr std::size_t kLanes = std::min<std::size_t>(kSums, HWY_MAX_BYTES / size
 // Accumulators, one register each, plus operands fill the register file: 32 registers or 16.
 constexpr std::size_t kTileRows = 4;
 constexpr std::size_t kTileQueries = kLanes == kSums || HWY_ARCH_ARM_A64 ? 6 : 3;
-// Elements of a vector that are worked on at a time: those of a tile's queries and two tiles' rows share level 1 (32 or 48 KiB).
+// Elements of a vector that are worked on at a time: those of a tile's queries and two tiles' rows share level 1 (32 or
+// 48 KiB).
 constexpr std::size_t kChunk = kLanes == kSums ? 640 : 256;
 // Rows that are scored against all queries before the next ones are fetched: as many as share level 2 with little else,
 // but if tiles wait for the next chunk, their sums must stay in level 1.
@@ -176,8 +176,8 @@ struct TileOfRows {
   const float* row[kTileRows];
 };
 
-// Scores kQueries queries against one block of rows. Chunk by chunk, so that the chunks of a tile's queries stay in level
-// 1 while the rows pass by.
+// Scores kQueries queries against one block of rows. Chunk by chunk, so that the chunks of a tile's queries stay in
+// level 1 while the rows pass by.
 template <class Op, std::size_t kQueries>
 void ScoreBlock(const float* const* query, MatrixView<const float> rows, float* out, std::size_t stride) {
   const std::size_t dim = rows.cols;
