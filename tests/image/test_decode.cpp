@@ -1,4 +1,6 @@
+#include <atomic>
 #include <tests/catch.hpp>
+#include <thread>
 
 #include "samples.hpp"
 
@@ -76,6 +78,24 @@ TEST_CASE("More pixels than allowed are refused before any is decoded") {
     INFO(name);
     CHECK_THROWS_WITH(cbir::decode_image(file, options), Contains("more than the limit"));
   }
+}
+
+TEST_CASE("Many threads decode at once what one does") {
+  const auto files = samples::all();
+  std::vector<Bytes8> alone;
+  for (const auto& [name, file] : files) alone.push_back(decoded(file));
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (std::size_t i = 0; i < 200; ++i) {
+        const std::size_t which = (i + t) % files.size();
+        if (decoded(files[which].second) != alone[which]) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong == 0);
 }
 
 TEST_CASE("A file cut short at any byte is an error") {
