@@ -5,9 +5,11 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
-#include <cmath>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
 #include <cbir/base/log.hpp>
@@ -65,7 +67,10 @@ int Program::run(int argc, char** argv, const std::function<ExitCode()>& body) {
   }
   connect_logging(info_.name, quiet_, verbose_);
   try {
-    return static_cast<int>(body());
+    const ExitCode code = body();
+    if (std::fflush(stdout) != 0 || std::ferror(stdout))
+      throw OutputError(fmt::format("standard output: cannot be written: {}", std::strerror(errno)));
+    return static_cast<int>(code);
   } catch (const Error& error) {
     return fail(error.code(), error.what());
   } catch (const std::bad_alloc&) {
