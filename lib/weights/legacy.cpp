@@ -13,8 +13,8 @@
 namespace cbir::weights {
 namespace {
 
-// PROTO 2, LONG1 of 10 bytes: 0x1950a86a20f9469cfc6c, STOP.
-constexpr std::string_view kMagic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+// LONG1 of 10 bytes: 0x1950a86a20f9469cfc6c. Before it stand PROTO (2 bytes) and, from protocol 4 on, FRAME (9 bytes).
+constexpr std::string_view kMagic = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 constexpr std::int64_t kProtocol = 1001;
 
 const pickle::Value* find(const pickle::Value& object, std::string_view wanted) {
@@ -27,15 +27,18 @@ const pickle::Value* find(const pickle::Value& object, std::string_view wanted) 
 
 void check_head(ByteReader& reader) {
   pickle::Arena arena;
+  pickle::load(reader, arena);  // the magic number, which is_legacy_checkpoint has seen
   const std::size_t at = reader.offset();
   const std::int64_t* protocol = pickle::load(reader, arena).get<std::int64_t>();
   if (!protocol || *protocol != kProtocol)
-    throw DamagedFile(fmt::format("{}: the protocol version at byte {} is not {}", display_path(reader.name()), at, kProtocol));
+    throw DamagedFile(
+        fmt::format("{}: the protocol version at byte {} is not {}", display_path(reader.name()), at, kProtocol));
   const pickle::Value* order = find(pickle::load(reader, arena), "little_endian");
   if (!order || !order->get<bool>())
     throw DamagedFile(fmt::format("{}: does not state its byte order", display_path(reader.name())));
   if (!*order->get<bool>())
-    throw Incompatible(fmt::format("{}: written by a big-endian machine; save it again on another", display_path(reader.name())));
+    throw Incompatible(
+        fmt::format("{}: written by a big-endian machine; save it again on another", display_path(reader.name())));
 }
 
 /// The raw storages, in the order of their keys, up to the end of the file.
@@ -43,13 +46,15 @@ Storages read_storages(ByteReader& reader, const pickle::Value& keys,
                        const std::map<std::string, const pickle::StorageRef*>& referenced) {
   const std::string file = display_path(reader.name());
   const pickle::List* list = keys.get<pickle::List>();
-  if (!list) throw DamagedFile(fmt::format("{}: the list of storages before byte {} is no list", file, reader.offset()));
+  if (!list)
+    throw DamagedFile(fmt::format("{}: the list of storages before byte {} is no list", file, reader.offset()));
   Storages storages;
   for (const pickle::Value* item : list->items) {
     const std::string* key = item->get<std::string>();
     const auto known = key ? referenced.find(*key) : referenced.end();
     if (known == referenced.end())
-      throw DamagedFile(fmt::format("{}: the list of storages before byte {} names one that no tensor uses", file, reader.offset()));
+      throw DamagedFile(
+          fmt::format("{}: the list of storages before byte {} names one that no tensor uses", file, reader.offset()));
     const pickle::StorageRef& ref = *known->second;
     const std::size_t at = reader.offset();
     const auto elements = reader.read<std::uint64_t>("a storage's size");
@@ -58,26 +63,32 @@ Storages read_storages(ByteReader& reader, const pickle::Value& keys,
                                     elements, ref.elements));
     const std::size_t item_bytes = item_size(ref.type);
     if (elements > reader.remaining() / item_bytes)
-      throw DamagedFile(fmt::format("{}: the file ends within storage '{}': {} elements of {} bytes wanted at byte {}, {} bytes are there",
-                                    file, *key, elements, item_bytes, reader.offset(), reader.remaining()));
+      throw DamagedFile(fmt::format(
+          "{}: the file ends within storage '{}': {} elements of {} bytes wanted at byte {}, {} bytes are there", file,
+          *key, elements, item_bytes, reader.offset(), reader.remaining()));
     const Bytes data = reader.take(static_cast<std::size_t>(elements) * item_bytes, "a storage");
     if (!storages.emplace(*key, Storage{ref.type, data}).second)
       throw DamagedFile(fmt::format("{}: storage '{}' at byte {} was there before", file, *key, at));
   }
   if (storages.size() != referenced.size())
-    throw DamagedFile(fmt::format("{}: holds {} storages, its tensors refer to {}", file, storages.size(), referenced.size()));
+    throw DamagedFile(
+        fmt::format("{}: holds {} storages, its tensors refer to {}", file, storages.size(), referenced.size()));
   if (reader.remaining() != 0)
-    throw DamagedFile(fmt::format("{}: {} bytes follow the last storage, which ends at byte {}", file, reader.remaining(), reader.offset()));
+    throw DamagedFile(fmt::format("{}: {} bytes follow the last storage, which ends at byte {}", file,
+                                  reader.remaining(), reader.offset()));
   return storages;
 }
 
 }  // namespace
 
-bool is_legacy_checkpoint(Bytes file) { return as_text(file).starts_with(kMagic); }
+bool is_legacy_checkpoint(Bytes file) {
+  const std::string_view text = as_text(file);
+  return text.starts_with('\x80') &&
+         (text.substr(0, 2 + kMagic.size()).ends_with(kMagic) || text.substr(0, 11 + kMagic.size()).ends_with(kMagic));
+}
 
 TensorMap read_legacy_checkpoint(Bytes file, const std::string& name, const std::shared_ptr<const void>& owner) {
   ByteReader reader(file, name);
-  reader.seek(kMagic.size(), "the protocol version");
   check_head(reader);
   pickle::Arena arena;
   const pickle::Value& object = pickle::load(reader, arena);
