@@ -53,6 +53,9 @@ Item load_item(const BatchContext& context, std::size_t seq, std::uint8_t* slot)
                        .width = picture.width,
                        .height = picture.height,
                        .xxh3 = hex(xxh3(file.data))};
+  } catch (const MissingInput& error) {
+    if (stage == "decode") throw;  // the plug-in with the codecs is not installed: no fault of the picture
+    fail(error.what());
   } catch (const std::bad_alloc&) {
     fail("out of memory");
   } catch (const std::exception& error) {
