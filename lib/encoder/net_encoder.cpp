@@ -68,8 +68,8 @@ void normalise(std::span<float> row, bool l2) {
 
 class NetEncoder : public Encoder {
  public:
-  NetEncoder(Preset preset, std::string fingerprint, Net net)
-      : Encoder(std::move(preset), std::move(fingerprint)), net_(std::move(net)) {}
+  NetEncoder(Preset preset, std::string fingerprint, Net net, bool independent)
+      : Encoder(std::move(preset), std::move(fingerprint)), net_(std::move(net)), independent_(independent) {}
 
   std::size_t dim() const override { return static_cast<std::size_t>(preset().dimension); }
 
@@ -77,6 +77,8 @@ class NetEncoder : public Encoder {
     const auto side = static_cast<std::size_t>(preset().preprocessing.crop);
     return side * side * 3;
   }
+
+  bool independent() const override { return independent_; }
 
   void encode(std::span<const std::uint8_t> inputs, MatrixView<float> out) const override {
     if (inputs.size() != out.rows * input_bytes() || out.cols != dim())
@@ -99,6 +101,7 @@ class NetEncoder : public Encoder {
   }
 
   Net net_;
+  bool independent_;
 };
 
 }  // namespace
@@ -120,7 +123,7 @@ std::unique_ptr<Encoder> open_encoder(const Preset& preset, const std::optional<
         fmt::format("encoder '{}': the network gives {} numbers from {} x {} pixels, the preset says {} from {} x {}",
                     preset.name, info.dim, info.width, info.height, preset.dimension, side, side));
   log(LogLevel::debug, fmt::format("encoder '{}' with weights {}", preset.name, display_path(path)));
-  return std::make_unique<NetEncoder>(preset, fingerprint(preset, digest), std::move(net));
+  return std::make_unique<NetEncoder>(preset, fingerprint(preset, digest), std::move(net), info.independent != 0);
 }
 
 }  // namespace cbir

@@ -40,8 +40,8 @@ struct BatchContext {
 /// Items [first, first + options.batch) of the list, as far as it goes. Whatever is wrong with a picture is a failure
 /// of that picture; what is wrong with the encoder is thrown.
 ///
-/// The network always gets a whole batch: slots of pictures that failed or don't exist are black. So a row depends only
-/// on its picture, its slot and the size of a batch, since it may depend on the latter two.
+/// Unless the encoder is independent(), the network always gets a whole batch: slots of pictures that failed or don't
+/// exist are black. So a row depends only on its picture, its slot and the size of a batch.
 BatchOutput process_batch(const BatchContext& context, std::size_t first);
 
 }  // namespace cbir

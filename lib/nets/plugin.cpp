@@ -104,6 +104,7 @@ int create(const char* preset_json, const cbir_net_tensor* tensors, std::size_t 
 void describe(const cbir_net* net, cbir_net_info* info) {
   info->dim = static_cast<std::uint32_t>(net->settings.dimension);
   info->width = info->height = static_cast<std::uint32_t>(net->settings.size);
+  info->independent = 1;  // encode() runs picture by picture
 }
 
 /// Picture by picture: activations of one fit the cache, which is faster than a batch, and the result of a picture

@@ -31,6 +31,9 @@ class Encoder {
   /// Throws Error(internal) if the network fails, and DamagedFile if it yields a NaN or an infinity.
   virtual void encode(std::span<const std::uint8_t> inputs, MatrixView<float> out) const = 0;
 
+  /// Whether a picture's embedding depends on that picture alone, bit for bit: then slots that failed need no encoding.
+  virtual bool independent() const { return false; }
+
   const Preset& preset() const noexcept { return preset_; }
   const std::string& fingerprint() const noexcept { return fingerprint_; }
 

@@ -27,6 +27,7 @@ typedef struct cbir_net cbir_net;
 typedef struct cbir_net_info {
   uint32_t dim;           /* numbers in an embedding */
   uint32_t width, height; /* of the input */
+  uint32_t independent;   /* 1: what a picture becomes does not depend on the others of a call, nor on their number */
 } cbir_net_info;
 
 typedef struct cbir_net_api {
