@@ -53,6 +53,7 @@ struct IndexInfo {
   std::uint64_t dim = 0;
   std::uint64_t bytes = 0;
   std::uint64_t generation = 0;
+  std::uint64_t leftover = 0;  ///< bytes after the end, left by an append that was cut short
   int version_major = 0, version_minor = 0;
   std::string encoder, fingerprint, preset;  ///< empty if the sets did not name one
   std::string normalization;
@@ -104,5 +105,14 @@ class Index {
 
 /// Checks everything in the file: every checksum, every row. Throws as Index::open does; returns what it counted.
 IndexInfo verify_index(const std::string& path);
+
+struct RecoverReport {
+  IndexInfo kept;
+  std::string lost;  ///< what was wrong with the other root record; empty if nothing was
+};
+
+/// Writes what the newest sound generation of a damaged index holds as a new index. Throws DamagedFile if there is none,
+/// and as Index::open does.
+RecoverReport recover_index(const std::string& path, const std::string& output, bool force);
 
 }  // namespace cbir

@@ -15,8 +15,8 @@ namespace cbir {
 
 enum class Dtype { float32, float16 };
 
-std::string_view to_string(Dtype dtype);                 ///< "float32", "float16"
-Dtype parse_dtype(std::string_view name);                ///< throws UsageError
+std::string_view to_string(Dtype dtype);   ///< "float32", "float16"
+Dtype parse_dtype(std::string_view name);  ///< throws UsageError
 std::size_t item_size(Dtype dtype);
 
 struct NpyHeader {
@@ -26,7 +26,7 @@ struct NpyHeader {
   std::size_t data_offset = 0;
 };
 
-/// Throws DamagedFile; `name` is the file's name, for messages.
+/// Throws DamagedFile, or Incompatible for a structured array; `name` is the file's name, for messages.
 NpyHeader parse_npy_header(Bytes file, const std::string& name);
 
 /// A memory-mapped 2-d array of float32 or float16 in C order.
@@ -63,8 +63,8 @@ std::vector<std::string> read_npy_strings(const std::string& path);
 /// least that many bytes, so that it can be rewritten when the number of rows is known.
 std::string npy_header(Dtype dtype, std::uint64_t rows, std::uint64_t cols, std::size_t reserve = 128);
 
-/// Converts float32 to the little-endian bytes of `dtype` (float16: IEEE round to nearest even; a value beyond its range
-/// throws ResourceLimit).
+/// Converts float32 to the little-endian bytes of `dtype` (float16: IEEE round to nearest even; a finite value beyond
+/// its range throws ResourceLimit).
 void append_items(std::vector<std::byte>& out, std::span<const float> values, Dtype dtype);
 
 }  // namespace cbir

@@ -10,13 +10,13 @@ namespace cbir {
 
 /// One row. Numbers that are not known are left out of the JSON line.
 struct RowInfo {
-  std::string path;                  ///< bytes; as "path" if UTF-8, else base64 as "path_b64"
-  std::optional<std::string> label;  ///< UTF-8; a label that is not is written as "label_b64"
-  std::optional<std::uint64_t> seq;  ///< position in the input list, which failures count too
-  std::optional<std::uint64_t> bytes;
-  std::optional<std::int64_t> mtime;  ///< nanoseconds since 1970, UTC
-  std::optional<int> width, height;   ///< upright
-  std::string xxh3;                   ///< of the file's bytes, 32 hex digits; empty if not known
+  std::string path = {};                  ///< bytes; as "path" if UTF-8, else base64 as "path_b64"
+  std::optional<std::string> label = {};  ///< UTF-8; a label that is not is written as "label_b64"
+  std::optional<std::uint64_t> seq = {};  ///< position in the input list, which failures count too
+  std::optional<std::uint64_t> bytes = {};
+  std::optional<std::int64_t> mtime = {};      ///< nanoseconds since 1970, UTC
+  std::optional<int> width = {}, height = {};  ///< upright
+  std::string xxh3 = {};                       ///< of the file's bytes, 32 hex digits; empty if not known
 
   bool operator==(const RowInfo&) const = default;
 };
@@ -33,8 +33,13 @@ struct FailedItem {
   std::uint64_t seq = 0;
   std::string stage;  ///< "read", "decode", "encode"
   std::string reason;
+
+  bool operator==(const FailedItem&) const = default;
 };
 
 std::string to_json_line(const FailedItem& item);
+
+/// As parse_row.
+FailedItem parse_failed_item(std::string_view line, std::string_view where);
 
 }  // namespace cbir

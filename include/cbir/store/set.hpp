@@ -12,21 +12,22 @@
 
 namespace cbir {
 
-/// NAME.json. Holds no time, host or working folder: the same input gives the same bytes.
+/// NAME.json. Holds no time, host or working folder: the same input gives the same bytes. Its last field, "xxh3", is a
+/// checksum of the others; it may be left out, as by who writes one by hand.
 struct Manifest {
   static constexpr int kVersion = 1;
 
   std::uint64_t rows = 0;
   std::uint64_t dim = 0;
   Dtype dtype = Dtype::float32;
-  std::string metric = "cosine";       ///< what the encoder's vectors are meant to be compared by
-  std::string normalization = "l2";    ///< "l2" or "none"
-  std::string encoder;                 ///< name of the preset; empty if not known
-  std::string fingerprint;             ///< 64 hex digits; empty if not known
-  std::string preset;                  ///< the whole preset as JSON text; empty if not known
-  std::string precision = "float32";   ///< of the network's arithmetic; recorded, not part of the fingerprint
-  std::string npy_xxh3, rows_xxh3;     ///< of the other two files, 32 hex digits
-  std::uint64_t failed = 0;            ///< items skipped, listed in NAME.failed.jsonl
+  std::string metric = "cosine";      ///< what the encoder's vectors are meant to be compared by
+  std::string normalization = "l2";   ///< "l2" or "none"
+  std::string encoder;                ///< name of the preset; empty if not known
+  std::string fingerprint;            ///< 64 hex digits; empty if not known
+  std::string preset;                 ///< the whole preset as JSON text; empty if not known
+  std::string precision = "float32";  ///< of the network's arithmetic; recorded, not part of the fingerprint
+  std::string npy_xxh3, rows_xxh3;    ///< of the other two files, 32 hex digits
+  std::uint64_t failed = 0;           ///< items skipped, listed in NAME.failed.jsonl
 };
 
 std::string to_json(const Manifest& manifest);
@@ -45,8 +46,8 @@ SetPaths set_paths(const std::string& name);
 /// X_Categories.npy (labels from the latter).
 class EmbeddingSet {
  public:
-  /// Throws MissingInput, DamagedFile (checksums, counts that disagree), Incompatible. `check` verifies the XXH3 of both
-  /// files; rows are always counted.
+  /// Throws MissingInput, DamagedFile (checksums, counts that disagree), Incompatible. `check` verifies the XXH3 of
+  /// both files; rows are always counted.
   static EmbeddingSet open(const std::string& name, bool check = true);
 
   std::size_t rows() const noexcept { return matrix_.rows(); }
@@ -61,6 +62,8 @@ class EmbeddingSet {
   RowInfo row(std::size_t i) const;
 
  private:
+  void open_whole(const SetPaths& paths, bool check);
+
   std::string name_;
   NpyMatrix matrix_;
   std::optional<Manifest> manifest_;

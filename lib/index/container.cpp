@@ -1,0 +1,240 @@
+#include "lib/index/container.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include <cbir/base/error.hpp>
+#include <cbir/base/text.hpp>
+
+namespace cbir {
+namespace {
+
+using namespace container;
+
+template <typename T>
+T field(Bytes data, std::size_t offset) {
+  T value;
+  std::memcpy(&value, data.data() + offset, sizeof value);
+  return value;
+}
+
+Xxh3 digest_at(Bytes data, std::size_t offset) { return field<Xxh3>(data, offset); }
+
+[[noreturn]] void damaged(const std::string& name, const std::string& what) {
+  throw DamagedFile(fmt::format("{}: damaged index: {}; build it again or restore a copy", display_path(name), what));
+}
+
+bool all_zero(Bytes data) {
+  return std::all_of(data.begin(), data.end(), [](std::byte b) { return b == std::byte{0}; });
+}
+
+/// A record whose last 16 bytes are the checksum of the rest.
+bool sound_record(Bytes record) {
+  const std::size_t size = record.size() - sizeof(Xxh3);
+  return xxh3(record.first(size)) == digest_at(record, size);
+}
+
+/// Tells an index with a damaged magic from a file that never was one.
+void check_magic(Bytes file, const std::string& name) {
+  const std::string_view start = as_text(file.first(std::min(file.size(), kMagic.size())));
+  if (start == kMagic) return;
+  if (file.empty()) damaged(name, "the file is empty");
+  if (kMagic.starts_with(start)) damaged(name, fmt::format("cut off after {} bytes", file.size()));
+  if (as_text(file).starts_with("\x89" "CBIR\n") || as_text(file).starts_with("\x89" "CBIR\r\r\n"))
+    damaged(name, "line ends were converted by a transfer as text");
+  if (file.size() >= kHeadBytes) {  // would the head be sound with the right magic?
+    std::vector<std::byte> head(file.begin(), file.begin() + kHeadBytes);
+    std::memcpy(head.data(), kMagic.data(), kMagic.size());
+    if (sound_record(head)) damaged(name, "its first bytes were changed");
+  }
+  throw Incompatible(fmt::format("{}: not an index: it does not begin as a .cbir file does; cbir-index build makes one",
+                                 display_path(name)));
+}
+
+Head read_head(Bytes file, const std::string& name) {
+  check_magic(file, name);
+  if (file.size() < kPage)
+    damaged(name, fmt::format("cut off after {} bytes, {} were expected at least", file.size(), kPage));
+  if (!sound_record(file.first(kHeadBytes))) damaged(name, "the head's checksum does not match");
+  Head head{.major = field<std::uint16_t>(file, 8),
+            .minor = field<std::uint16_t>(file, 10),
+            .endian_tag = field<std::uint32_t>(file, 12),
+            .required_features = field<std::uint64_t>(file, 16),
+            .optional_features = field<std::uint64_t>(file, 24)};
+  if (head.endian_tag != kEndianTag)  // nothing after this can be read, so it cannot wait for the other checksums
+    throw Incompatible(fmt::format("{}: an index of a big-endian machine; this program reads little-endian ones: build it "
+                                   "again on this machine", display_path(name)));
+  return head;
+}
+
+/// After the checksums: a sound file may still be of a kind that this version does not know.
+void check_version(const Head& head, const std::string& name) {
+  if (head.major != kMajor)
+    throw Incompatible(fmt::format("{}: index format {}.{}, this program reads {}.x; use the version that wrote it, or build "
+                                   "the index again", display_path(name), head.major, head.minor, kMajor));
+  if (const std::uint64_t unknown = head.required_features & ~kKnownFeatures)
+    throw Incompatible(fmt::format("{}: the index needs features that this program does not know (bits {:#x}); use a newer "
+                                   "version", display_path(name), unknown));
+}
+
+/// Why the root in `slot` cannot be used; empty if its record is sound and fits the file.
+std::string read_root(Bytes file, std::size_t slot, Root& root) {
+  const Bytes record = file.subspan(kRootOffsets[slot], kRootBytes);
+  if (!sound_record(record)) return "the checksum of a root record does not match";
+  if (as_text(record.first(kRootMagic.size())) != kRootMagic) return "a root record has another signature";
+  root = {.generation = field<std::uint64_t>(record, 8),
+          .end = field<std::uint64_t>(record, 16),
+          .table_offset = field<std::uint64_t>(record, 24),
+          .table_bytes = field<std::uint64_t>(record, 32),
+          .table_digest = digest_at(record, 40),
+          .next_id = field<std::uint64_t>(record, 56)};
+  if (root.generation % 2 != slot) return fmt::format("generation {} lies in slot {}", root.generation, slot);
+  if (root.end > file.size())
+    return fmt::format("the file is cut off: {} bytes of {}", file.size(), root.end);
+  const bool fits = root.table_offset % kPage == 0 && root.table_offset >= kPage && root.table_bytes > 0 &&
+                    root.table_bytes % kEntryBytes == 0 && root.table_offset < root.end &&
+                    root.table_bytes <= root.end - root.table_offset &&
+                    root.table_offset + padded(root.table_bytes) == root.end;
+  return fits ? "" : "the section table lies outside the file";
+}
+
+/// The checksum covers the padding, which must be zero.
+bool sound_section(Bytes file, std::uint64_t offset, std::uint64_t bytes, const Xxh3& digest) {
+  const Bytes whole = file.subspan(offset, padded(bytes));
+  return xxh3(whole) == digest && all_zero(whole.subspan(bytes));
+}
+
+/// The table's sections follow one another from the first page to the table without gap, so that no byte is outside all
+/// checksums and none belongs to two sections.
+std::vector<Section> read_table(Bytes file, const Root& root, const std::string& name) {
+  if (!sound_section(file, root.table_offset, root.table_bytes, root.table_digest))
+    damaged(name, "the section table's checksum does not match");
+  std::vector<Section> sections;
+  std::uint64_t next = kPage;
+  for (std::uint64_t at = root.table_offset; at < root.table_offset + root.table_bytes; at += kEntryBytes) {
+    const Bytes entry = file.subspan(at, kEntryBytes);
+    Section section{.segment = field<std::uint32_t>(entry, 0),
+                    .kind = static_cast<SectionKind>(field<std::uint32_t>(entry, 4)),
+                    .type = static_cast<ElementType>(field<std::uint32_t>(entry, 8)),
+                    .offset = field<std::uint64_t>(entry, 16),
+                    .bytes = field<std::uint64_t>(entry, 24),
+                    .digest = digest_at(entry, 32)};
+    if (section.offset != next || section.bytes > root.table_offset - next)
+      damaged(name, fmt::format("section {} does not follow the one before", sections.size()));
+    next += padded(section.bytes);
+    sections.push_back(section);
+  }
+  if (next != root.table_offset) damaged(name, "there are bytes that no section holds");
+  return sections;
+}
+
+}  // namespace
+
+std::string_view to_string(SectionKind kind) {
+  switch (kind) {
+    case SectionKind::table: return "section table";
+    case SectionKind::meta: return "description";
+    case SectionKind::vectors: return "vectors";
+    case SectionKind::ids: return "ids";
+    case SectionKind::row_offsets: return "row offsets";
+    case SectionKind::rows: return "rows";
+    case SectionKind::path_hashes: return "path hashes";
+  }
+  return "section";
+}
+
+void Container::read(const Root& root, Check check) {
+  root_ = root;
+  sections_ = read_table(file_, root, name_);
+  const bool whole = check == Check::all || root.end <= kWholeCheckBytes;
+  for (const Section& section : sections_) {
+    if (!whole && section.kind == SectionKind::vectors) continue;
+    if (!sound_section(file_, section.offset, section.bytes, section.digest))
+      damaged(name_, fmt::format("the {} at byte {} do not match their checksum", to_string(section.kind), section.offset));
+  }
+}
+
+Container Container::parse(Bytes file, std::string name, Check check) {
+  Container out;
+  out.name_ = std::move(name);
+  out.file_ = file;
+  out.head_ = read_head(file, out.name_);
+  if (!all_zero(file.subspan(kHeadBytes, kRootOffsets[0] - kHeadBytes)) ||
+      !all_zero(file.subspan(kRootOffsets[1] + kRootBytes, kPage - kRootOffsets[1] - kRootBytes)))
+    damaged(out.name_, "bytes of the first page that must be zero are not");
+  Root roots[2];
+  const std::string reasons[2] = {read_root(file, 0, roots[0]), read_root(file, 1, roots[1])};
+  if (!reasons[0].empty() && !reasons[1].empty()) damaged(out.name_, reasons[0]);
+  for (std::size_t slot = 0; slot < 2; ++slot) {
+    if (!reasons[slot].empty())
+      throw DamagedFile(fmt::format("{}: damaged index: root record {} of 2 is unusable: {}; cbir-index recover saves what the "
+                                    "other one describes", display_path(out.name_), slot + 1, reasons[slot]));
+  }
+  const std::size_t newest = roots[0].generation > roots[1].generation ? 0 : 1;
+  if (roots[newest].generation != roots[1 - newest].generation + 1)
+    damaged(out.name_, "the two root records are not of successive generations");
+  out.read(roots[newest], check);
+  // The older root must be one that a reader could go back to.
+  if (roots[1 - newest].table_offset != roots[newest].table_offset) read_table(file, roots[1 - newest], out.name_);
+  check_version(out.head_, out.name_);
+  return out;
+}
+
+Container Container::open(const std::string& path, Check check) {
+  MappedFile mapping(path);
+  Container out = parse(mapping.bytes(), path, check);
+  out.mapping_ = std::move(mapping);
+  return out;
+}
+
+Container Container::salvage(const std::string& path, std::string& lost) {
+  Container out;
+  out.name_ = path;
+  out.mapping_ = MappedFile(path);
+  out.file_ = out.mapping_.bytes();
+  out.head_ = read_head(out.file_, path);
+  check_version(out.head_, path);
+  Root roots[2];
+  std::string reasons[2];
+  for (std::size_t slot = 0; slot < 2; ++slot) {
+    reasons[slot] = read_root(out.file_, slot, roots[slot]);
+    if (!reasons[slot].empty()) continue;
+    try {
+      out.read(roots[slot], Check::all);
+    } catch (const DamagedFile& error) {
+      reasons[slot] = error.what();
+    }
+  }
+  lost.clear();
+  for (std::size_t slot = 0; slot < 2; ++slot)
+    if (!reasons[slot].empty()) lost += fmt::format("{}root record {} of 2: {}", lost.empty() ? "" : "; ", slot + 1, reasons[slot]);
+  if (!reasons[0].empty() && !reasons[1].empty()) damaged(path, "nothing can be recovered: " + lost);
+  const bool second = !reasons[0].empty() || (reasons[1].empty() && roots[1].generation > roots[0].generation);
+  out.read(roots[second ? 1 : 0], Check::all);
+  return out;
+}
+
+Bytes Container::content(std::uint32_t segment, SectionKind kind, ElementType type) const {
+  const Section* found = nullptr;
+  for (const Section& section : sections_) {
+    if (section.segment != segment || section.kind != kind) continue;
+    if (found) damaged(name_, fmt::format("segment {} has {} twice", segment, to_string(kind)));
+    found = &section;
+  }
+  if (!found) damaged(name_, fmt::format("segment {} has no {}", segment, to_string(kind)));
+  if (found->type != type) damaged(name_, fmt::format("the {} of segment {} are of another type", to_string(kind), segment));
+  return content(*found);
+}
+
+std::vector<std::uint32_t> Container::segments() const {
+  std::vector<std::uint32_t> numbers;
+  for (const Section& section : sections_)
+    if (section.segment != 0) numbers.push_back(section.segment);
+  std::sort(numbers.begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+  return numbers;
+}
+
+}  // namespace cbir

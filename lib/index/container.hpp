@@ -1,0 +1,133 @@
+#pragma once
+/// The .cbir file: a head, two root records, and sections that a table names. The layout is docs/formats.md.
+///
+/// Reading trusts nothing: checksums come first, then versions, and what a section holds is for its user to check.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <cbir/base/file.hpp>
+#include <cbir/base/hash.hpp>
+#include <cbir/index/index.hpp>
+
+namespace cbir {
+
+namespace container {
+/// High bit set, CR LF and ^Z: a transfer as text damages it visibly.
+inline constexpr std::string_view kMagic = "\x89" "CBIR\r\n\x1a";
+inline constexpr std::string_view kRootMagic = "CBIRROOT";
+inline constexpr std::uint64_t kPage = 4096;  ///< head and roots take the first; sections start at multiples
+inline constexpr std::size_t kHeadBytes = 64;
+inline constexpr std::size_t kRootBytes = 512;
+inline constexpr std::size_t kRootOffsets[2] = {512, 1024};  ///< generation g lies in slot g mod 2
+inline constexpr std::size_t kEntryBytes = 64;               ///< of the section table
+inline constexpr std::uint16_t kMajor = 1, kMinor = 0;
+inline constexpr std::uint32_t kEndianTag = 0x01020304;
+inline constexpr std::uint64_t kKnownFeatures = 0;                 ///< required ones that this version reads
+inline constexpr std::uint64_t kWholeCheckBytes = 64ULL << 20;  ///< up to this size, opening checks everything
+
+inline std::uint64_t padded(std::uint64_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+}  // namespace container
+
+enum class SectionKind : std::uint32_t {
+  table = 1,
+  meta = 2,
+  vectors = 3,
+  ids = 4,
+  row_offsets = 5,
+  rows = 6,
+  path_hashes = 7,
+};
+std::string_view to_string(SectionKind kind);  ///< "section" for unknown ones
+
+enum class ElementType : std::uint32_t { byte = 1, uint64 = 2, float32 = 3 };
+
+struct Section {
+  std::uint32_t segment = 0;  ///< 0: belongs to the whole index; segments count from 1
+  SectionKind kind = SectionKind::meta;
+  ElementType type = ElementType::byte;
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+  Xxh3 digest{};
+};
+
+struct Head {
+  std::uint16_t major = container::kMajor, minor = container::kMinor;
+  std::uint32_t endian_tag = container::kEndianTag;
+  std::uint64_t required_features = 0, optional_features = 0;
+};
+
+struct Root {
+  std::uint64_t generation = 0;
+  std::uint64_t end = 0;  ///< the file's bytes that belong to this generation
+  std::uint64_t table_offset = 0;
+  std::uint64_t table_bytes = 0;
+  Xxh3 table_digest{};
+  std::uint64_t next_id = 0;
+};
+
+/// Fixed-size records as they lie in the file, own checksum included.
+std::vector<std::byte> serialize(const Head& head);
+std::vector<std::byte> serialize(const Root& root);
+std::vector<std::byte> serialize(const std::vector<Section>& table);
+
+/// A container opened for reading.
+class Container {
+ public:
+  /// Throws MissingInput, DamagedFile, Incompatible.
+  static Container open(const std::string& path, Check check);
+  /// As open, of bytes that the caller keeps.
+  static Container parse(Bytes file, std::string name, Check check);
+  /// The newest generation that is sound in everything, though the other root may not be. Throws DamagedFile if there is
+  /// none. `lost` says what is wrong with the other root; empty if nothing is.
+  static Container salvage(const std::string& path, std::string& lost);
+
+  const std::string& name() const noexcept { return name_; }
+  const Head& head() const noexcept { return head_; }
+  const Root& root() const noexcept { return root_; }
+  const std::vector<Section>& sections() const noexcept { return sections_; }
+  /// Bytes after the end: what an append that was cut short left.
+  std::uint64_t leftover() const noexcept { return file_.size() - root_.end; }
+  Bytes bytes() const noexcept { return file_; }
+
+  Bytes content(const Section& section) const { return file_.subspan(section.offset, section.bytes); }
+  /// The content of the one such section. Throws DamagedFile if there is none, several, or one of another type.
+  Bytes content(std::uint32_t segment, SectionKind kind, ElementType type) const;
+  /// Numbers of the segments, ascending.
+  std::vector<std::uint32_t> segments() const;
+
+ private:
+  void read(const Root& root, Check check);
+
+  std::string name_;
+  MappedFile mapping_;
+  Bytes file_;
+  Head head_;
+  Root root_;
+  std::vector<Section> sections_;
+};
+
+/// Writes a container of one generation: sections one after another, streamed, then table and roots.
+class ContainerWriter {
+ public:
+  /// Throws OutputError.
+  ContainerWriter(const std::string& path, bool overwrite);
+
+  void begin(std::uint32_t segment, SectionKind kind, ElementType type);
+  void write(Bytes data);
+  void end();
+  /// Makes the file visible; returns its size.
+  std::uint64_t finish(std::uint64_t next_id);
+
+ private:
+  void pad();
+
+  OutputFile file_;
+  std::vector<Section> table_;
+  std::optional<Xxh3Hasher> hasher_;
+};
+
+}  // namespace cbir

@@ -1,0 +1,66 @@
+#include "lib/index/meta.hpp"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include <cbir/base/error.hpp>
+#include <cbir/base/text.hpp>
+
+namespace cbir {
+
+std::string_view to_string(Metric metric) {
+  switch (metric) {
+    case Metric::cosine: return "cosine";
+    case Metric::dot: return "dot";
+    case Metric::l2: return "l2";
+  }
+  return "";
+}
+
+Metric parse_metric(std::string_view name) {
+  for (const Metric metric : {Metric::cosine, Metric::dot, Metric::l2})
+    if (name == to_string(metric)) return metric;
+  throw UsageError(fmt::format("unknown metric '{}'; cosine, dot and l2 are known", name));
+}
+
+std::string to_json(const IndexMeta& meta) {
+  return nlohmann::json{{"type", meta.type},
+                        {"metric", to_string(meta.metric)},
+                        {"dim", meta.dim},
+                        {"normalization", meta.normalization},
+                        {"encoder", meta.encoder},
+                        {"fingerprint", meta.fingerprint},
+                        {"preset", meta.preset}}
+      .dump();
+}
+
+IndexMeta parse_meta(std::string_view json, const std::string& name) {
+  IndexMeta meta;
+  std::string metric;
+  try {
+    const nlohmann::json object = nlohmann::json::parse(json);
+    object.at("type").get_to(meta.type);
+    object.at("metric").get_to(metric);
+    object.at("dim").get_to(meta.dim);
+    object.at("normalization").get_to(meta.normalization);
+    object.at("encoder").get_to(meta.encoder);
+    object.at("fingerprint").get_to(meta.fingerprint);
+    object.at("preset").get_to(meta.preset);
+  } catch (const nlohmann::json::exception& error) {
+    throw DamagedFile(fmt::format("{}: damaged index: its description cannot be read: {}", display_path(name), error.what()));
+  }
+  if (meta.type != "flat")
+    throw Incompatible(fmt::format("{}: an index of type '{}'; this program reads 'flat'", display_path(name), meta.type));
+  try {
+    meta.metric = parse_metric(metric);
+  } catch (const UsageError& error) {
+    throw Incompatible(fmt::format("{}: {}", display_path(name), error.what()));
+  }
+  constexpr std::uint64_t kMaxDim = 1U << 24;
+  if (meta.dim == 0 || meta.dim > kMaxDim)
+    throw DamagedFile(fmt::format("{}: damaged index: dimension {}, expected 1 to {}", display_path(name), meta.dim, kMaxDim));
+  return meta;
+}
+
+}  // namespace cbir

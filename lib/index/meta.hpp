@@ -1,0 +1,24 @@
+#pragma once
+/// What an index says of itself: a JSON object in its description section.
+
+#include <string>
+#include <vector>
+
+#include <cbir/index/index.hpp>
+
+namespace cbir {
+
+struct IndexMeta {
+  std::string type = "flat";
+  Metric metric = Metric::cosine;
+  std::uint64_t dim = 0;
+  std::string normalization = "none";  ///< of the stored vectors: "l2" or "none"
+  std::string encoder, fingerprint, preset;
+};
+
+/// Keys sorted, no spaces: the same description gives the same bytes.
+std::string to_json(const IndexMeta& meta);
+/// Throws DamagedFile; Incompatible for a type or metric that this version does not know.
+IndexMeta parse_meta(std::string_view json, const std::string& name);
+
+}  // namespace cbir

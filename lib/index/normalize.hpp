@@ -1,0 +1,23 @@
+#pragma once
+/// Checking of vectors, and L2 normalisation that leaves normalised vectors as they are.
+
+#include <span>
+
+namespace cbir {
+
+/// Vectors longer than this are refused, so that no score of two vectors can overflow float32.
+inline constexpr double kMaxNorm = 1e18;
+
+/// A vector whose norm is this close to 1 counts as normalised and keeps its bits: float32 rounding of a unit vector stays
+/// well within. So normalising twice is normalising once.
+inline constexpr double kUnitTolerance = 1e-6;
+
+enum class VectorState { fine, not_finite, too_long, zero };
+
+/// The Euclidean norm, summed in double in order.
+double norm(std::span<const float> vector);
+
+/// Whether the vector can be stored; `normalize` scales it to norm 1 (and refuses a zero vector).
+VectorState prepare_vector(std::span<float> vector, bool normalize);
+
+}  // namespace cbir
