@@ -1,0 +1,169 @@
+// EfficientNet-Lite0: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (2019), in the
+// variant without squeeze-and-excitation and with ReLU6 that its authors published as EfficientNet-Lite. Parameter names are those
+// of the efficientnet_pytorch checkpoints; padding is TensorFlow's 'SAME', batch norm's epsilon 1e-3.
+
+#include <ATen/Functions.h>
+
+#include <array>
+#include <cstring>
+#include <vector>
+
+#include "conv.hpp"
+#include "families.hpp"
+#include "patches.hpp"
+
+namespace cbir::nets {
+namespace {
+
+constexpr std::int64_t kDimension = 1280;
+constexpr std::int64_t kStem = 32;
+
+struct Stage {
+  int repeat;
+  std::int64_t kernel, stride, expansion, in, out;
+};
+constexpr std::array<Stage, 7> kStages = {{{1, 3, 1, 1, 32, 16},
+                                           {2, 3, 2, 6, 16, 24},
+                                           {2, 5, 2, 6, 24, 40},
+                                           {3, 3, 2, 6, 40, 80},
+                                           {3, 5, 1, 6, 80, 112},
+                                           {4, 5, 2, 6, 112, 192},
+                                           {1, 3, 1, 6, 192, 320}}};
+
+/// An inverted residual: expand (1x1), depthwise, project (1x1), and the input added where the shapes agree.
+///
+/// 'SAME' padding at stride 2 is one wider after than before. Rather than copying the wide expanded tensor into a padded one, the
+/// narrow input gets an extra row and column, and what the expansion makes of them is set to zero.
+template <typename C>
+struct Block {
+  std::vector<C> expand;  // none or one
+  C depthwise;
+  C project;
+  bool residual = false;
+  std::int64_t extra = 0;  ///< rows and columns after the input
+};
+
+struct Spec {
+  ConvSpec stem;
+  std::vector<Block<ConvSpec>> blocks;
+  ConvSpec head;
+};
+
+class LoadedParameters {
+ public:
+  explicit LoadedParameters(Parameters& parameters) : parameters_(parameters) {}
+
+  ConvSpec conv(const std::string& name, const std::string& bn, at::IntArrayRef shape) {
+    ConvSpec out;
+    out.weight = parameters_.take(name + ".weight", shape);
+    const auto vector = [&](const char* field) { return parameters_.take(bn + field, {shape[0]}); };
+    const BatchNorm norm{vector(".weight"), vector(".bias"), vector(".running_mean"), vector(".running_var"), 1e-3};
+    fold(norm, out);
+    if (!at::isfinite(out.weight).all().item<bool>() || !at::isfinite(out.bias).all().item<bool>())
+      throw NetError(ExitCode::damaged, "parameter " + bn + ".running_var makes no sense as a variance");
+    return out;
+  }
+
+ private:
+  Parameters& parameters_;
+};
+
+Block<ConvSpec> load_block(LoadedParameters& load, const std::string& prefix, const Stage& stage, std::int64_t in,
+                           std::int64_t stride, std::int64_t size) {
+  Block<ConvSpec> block;
+  const std::int64_t wide = in * stage.expansion;
+  if (stage.expansion != 1) {
+    block.expand.push_back(load.conv(prefix + "_expand_conv", prefix + "_bn0", {wide, in, 1, 1}));
+    block.expand.back().relu6 = true;
+  }
+  block.depthwise = load.conv(prefix + "_depthwise_conv", prefix + "_bn1", {wide, 1, stage.kernel, stage.kernel});
+  const SamePadding pad = same_padding(size, stage.kernel, stride);
+  block.depthwise.groups = wide;
+  block.depthwise.stride = stride;
+  block.depthwise.padding = pad.before;
+  block.depthwise.relu6 = true;
+  block.extra = pad.after - pad.before;
+  block.project = load.conv(prefix + "_project_conv", prefix + "_bn2", {stage.out, wide, 1, 1});
+  block.residual = stride == 1 && in == stage.out;
+  return block;
+}
+
+Spec load_spec(const Settings& settings, Parameters& parameters) {
+  LoadedParameters load(parameters);
+  Spec spec;
+  spec.stem = load.conv("_conv_stem", "_bn0", {kStem, 3, 3, 3});
+  // The stem sees patches ordered (dy, dx, channel): see first_patches.
+  spec.stem.weight = spec.stem.weight.permute({0, 2, 3, 1}).reshape({kStem, 27, 1, 1}).contiguous();
+  spec.stem.relu6 = true;
+  std::int64_t size = same_padding(settings.size, 3, 2).output;
+  for (const Stage& stage : kStages) {
+    for (int i = 0; i < stage.repeat; ++i) {
+      const std::int64_t in = i == 0 ? stage.in : stage.out, stride = i == 0 ? stage.stride : 1;
+      const std::string prefix = "_blocks." + std::to_string(spec.blocks.size()) + ".";
+      spec.blocks.push_back(load_block(load, prefix, stage, in, stride, size));
+      size = same_padding(size, stage.kernel, stride).output;
+    }
+  }
+  spec.head = load.conv("_conv_head", "_bn1", {kDimension, kStages.back().out, 1, 1});
+  spec.head.relu6 = true;
+  parameters.ignore_suffix(".num_batches_tracked");
+  parameters.ignore_prefix("_fc.");
+  parameters.finish();
+  return spec;
+}
+
+at::Tensor run_block(const Block<Conv>& block, const at::Tensor& x) {
+  at::Tensor y = block.extra ? at::constant_pad_nd(x, {0, block.extra, 0, block.extra}) : x;
+  for (const Conv& expand : block.expand) {
+    y = expand(y);
+    if (block.extra) {
+      y.narrow(2, x.size(2), block.extra).zero_();
+      y.narrow(3, x.size(3), block.extra).zero_();
+    }
+  }
+  y = block.project(block.depthwise(y));
+  return block.residual ? y.add_(x) : y;
+}
+
+class EfficientNetRunner : public Runner {
+ public:
+  EfficientNetRunner(const Settings& settings, const Spec& spec) : settings_(settings), stem_(spec.stem), head_(spec.head) {
+    for (const Block<ConvSpec>& block : spec.blocks)
+      blocks_.push_back({{block.expand.begin(), block.expand.end()}, Conv(block.depthwise), Conv(block.project), block.residual, block.extra});
+  }
+
+  void run(const std::uint8_t* picture, float* out) const override {
+    at::Tensor x = stem_(first_patches(picture, settings_, 3, 2));
+    for (const Block<Conv>& block : blocks_) x = run_block(block, x);
+    const at::Tensor pooled = head_(x).mean({2, 3}).contiguous();
+    std::memcpy(out, pooled.data_ptr<float>(), kDimension * sizeof(float));
+  }
+
+ private:
+  Settings settings_;
+  Conv stem_;
+  std::vector<Block<Conv>> blocks_;
+  Conv head_;
+};
+
+class EfficientNet : public Model {
+ public:
+  EfficientNet(const Settings& settings, Parameters& parameters) : settings_(settings), spec_(load_spec(settings, parameters)) {}
+  std::unique_ptr<Runner> make_runner() const override { return std::make_unique<EfficientNetRunner>(settings_, spec_); }
+
+ private:
+  Settings settings_;
+  Spec spec_;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> make_efficientnet_lite0(const Settings& settings, Parameters& parameters) {
+  if (settings.layer != "pooled" || settings.pool != "avg")
+    throw NetError(ExitCode::incompatible, "efficientnet-lite0 has layer 'pooled' with pool 'avg', not '" + settings.layer + "' with '" + settings.pool + "'");
+  if (settings.dimension != kDimension)
+    throw NetError(ExitCode::incompatible, "efficientnet-lite0 has dimension 1280, not " + std::to_string(settings.dimension));
+  return std::make_unique<EfficientNet>(settings, parameters);
+}
+
+}  // namespace cbir::nets

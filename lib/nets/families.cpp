@@ -1,0 +1,18 @@
+#include "families.hpp"
+
+#include <map>
+
+namespace cbir::nets {
+
+std::unique_ptr<Model> make_model(const Settings& settings, Parameters& parameters) {
+  static const std::map<std::string, std::unique_ptr<Model> (*)(const Settings&, Parameters&)> families = {
+      {"efficientnet-lite0", make_efficientnet_lite0},
+  };
+  const auto family = families.find(settings.network);
+  if (family != families.end()) return family->second(settings, parameters);
+  std::string known;
+  for (const auto& [name, make] : families) known += (known.empty() ? "" : ", ") + name;
+  throw NetError(ExitCode::incompatible, "network '" + settings.network + "' is not known; known are: " + known);
+}
+
+}  // namespace cbir::nets

@@ -1,0 +1,132 @@
+// The C boundary (cbir/encoder/net_plugin.h). Everything beyond it may throw; nothing leaves it by exception.
+
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+#include <c10/util/Exception.h>
+#include <malloc.h>
+
+#include <cstdio>
+#include <mutex>
+#include <new>
+
+#include <cbir/encoder/net_plugin.h>
+
+#include "families.hpp"
+
+using namespace cbir;
+
+/// A network and its working copies that no thread uses at the moment: as many are made as threads call at once.
+struct cbir_net {
+  nets::Settings settings;
+  std::unique_ptr<nets::Model> model;
+  std::mutex mutex;
+  std::vector<std::unique_ptr<nets::Runner>> idle;
+};
+
+namespace {
+
+/// Activations are allocated and freed layer by layer. With glibc's defaults the larger ones go back to the kernel each time and fault
+/// in again, which takes as long as the arithmetic. 32 MiB is the highest threshold that glibc accepts.
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+}
+
+/// Callers bring the threads; LibTorch must add none of its own. The setting is per thread for OpenMP.
+void compute_on_this_thread() {
+  thread_local const bool done = (at::set_num_threads(1), true);
+  static_cast<void>(done);
+}
+
+/// A working copy out of the net's store, given back at the end.
+class Lease {
+ public:
+  explicit Lease(cbir_net& net) : net_(net) {
+    {
+      const std::lock_guard lock(net.mutex);
+      if (!net.idle.empty()) {
+        runner_ = std::move(net.idle.back());
+        net.idle.pop_back();
+      }
+    }
+    if (!runner_) runner_ = net.model->make_runner();
+  }
+  ~Lease() {
+    const std::lock_guard lock(net_.mutex);
+    net_.idle.push_back(std::move(runner_));
+  }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  const nets::Runner& runner() const { return *runner_; }
+
+ private:
+  cbir_net& net_;
+  std::unique_ptr<nets::Runner> runner_;
+};
+
+/// Calls `body`; what it throws becomes an exit code and a message.
+template <typename Body>
+int guarded(char* message, std::size_t message_size, Body body) {
+  const auto fail = [&](ExitCode code, const char* text) {
+    if (message && message_size) std::snprintf(message, message_size, "%s", text);
+    return static_cast<int>(code);
+  };
+  try {
+    body();
+    return 0;
+  } catch (const nets::NetError& error) {
+    return fail(error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(ExitCode::resource, "out of memory");
+  } catch (const c10::Error& error) {
+    return fail(ExitCode::internal, error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    return fail(ExitCode::internal, error.what());
+  } catch (...) {
+    return fail(ExitCode::internal, "unknown failure in the network");
+  }
+}
+
+int create(const char* preset_json, const cbir_net_tensor* tensors, std::size_t count, cbir_net** net, char* message,
+           std::size_t message_size) {
+  return guarded(message, message_size, [&] {
+    compute_on_this_thread();
+    const c10::InferenceMode inference;
+    auto made = std::make_unique<cbir_net>();
+    made->settings = nets::parse_settings(preset_json);
+    nets::Parameters parameters(tensors, count);
+    made->model = nets::make_model(made->settings, parameters);
+    made->idle.push_back(made->model->make_runner());
+    *net = made.release();
+  });
+}
+
+void describe(const cbir_net* net, cbir_net_info* info) {
+  info->dim = static_cast<std::uint32_t>(net->settings.dimension);
+  info->width = info->height = static_cast<std::uint32_t>(net->settings.size);
+}
+
+/// Picture by picture: activations of one fit the cache, which is faster than a batch, and the result of a picture depends on that
+/// picture alone.
+int encode(const cbir_net* net, const std::uint8_t* pictures, std::size_t count, float* out, char* message,
+           std::size_t message_size) {
+  return guarded(message, message_size, [&] {
+    compute_on_this_thread();
+    const c10::InferenceMode inference;
+    const Lease lease(*const_cast<cbir_net*>(net));
+    const auto size = static_cast<std::size_t>(net->settings.size), dim = static_cast<std::size_t>(net->settings.dimension);
+    for (std::size_t i = 0; i < count; ++i) lease.runner().run(pictures + i * size * size * 3, out + i * dim);
+  });
+}
+
+void destroy(cbir_net* net) { delete net; }
+
+constexpr cbir_net_api kApi = {CBIR_NET_ABI, create, describe, encode, destroy};
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) const cbir_net_api* cbir_net_plugin(void) {
+  static const bool tuned = (keep_freed_memory(), true);
+  static_cast<void>(tuned);
+  return &kApi;
+}

@@ -1,0 +1,91 @@
+#include "legacy.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <cbir/base/error.hpp>
+#include <cbir/base/text.hpp>
+
+#include "pickle.hpp"
+#include "state_dict.hpp"
+
+namespace cbir::weights {
+namespace {
+
+// PROTO 2, LONG1 of 10 bytes: 0x1950a86a20f9469cfc6c, STOP.
+constexpr std::string_view kMagic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+constexpr std::int64_t kProtocol = 1001;
+
+const pickle::Value* find(const pickle::Value& object, std::string_view wanted) {
+  const pickle::Dict* dict = object.get<pickle::Dict>();
+  if (!dict) return nullptr;
+  for (const auto& [key, value] : dict->items)
+    if (const std::string* text = key->get<std::string>(); text && *text == wanted) return value;
+  return nullptr;
+}
+
+void check_head(ByteReader& reader) {
+  pickle::Arena arena;
+  const std::size_t at = reader.offset();
+  const std::int64_t* protocol = pickle::load(reader, arena).get<std::int64_t>();
+  if (!protocol || *protocol != kProtocol)
+    throw DamagedFile(fmt::format("{}: the protocol version at byte {} is not {}", display_path(reader.name()), at, kProtocol));
+  const pickle::Value* order = find(pickle::load(reader, arena), "little_endian");
+  if (!order || !order->get<bool>())
+    throw DamagedFile(fmt::format("{}: does not state its byte order", display_path(reader.name())));
+  if (!*order->get<bool>())
+    throw Incompatible(fmt::format("{}: written by a big-endian machine; save it again on another", display_path(reader.name())));
+}
+
+/// The raw storages, in the order of their keys, up to the end of the file.
+Storages read_storages(ByteReader& reader, const pickle::Value& keys,
+                       const std::map<std::string, const pickle::StorageRef*>& referenced) {
+  const std::string file = display_path(reader.name());
+  const pickle::List* list = keys.get<pickle::List>();
+  if (!list) throw DamagedFile(fmt::format("{}: the list of storages before byte {} is no list", file, reader.offset()));
+  Storages storages;
+  for (const pickle::Value* item : list->items) {
+    const std::string* key = item->get<std::string>();
+    const auto known = key ? referenced.find(*key) : referenced.end();
+    if (known == referenced.end())
+      throw DamagedFile(fmt::format("{}: the list of storages before byte {} names one that no tensor uses", file, reader.offset()));
+    const pickle::StorageRef& ref = *known->second;
+    const std::size_t at = reader.offset();
+    const auto elements = reader.read<std::uint64_t>("a storage's size");
+    if (elements != ref.elements)
+      throw DamagedFile(fmt::format("{}: storage '{}' at byte {} has {} elements, {} were announced", file, *key, at,
+                                    elements, ref.elements));
+    const std::size_t item_bytes = item_size(ref.type);
+    if (elements > reader.remaining() / item_bytes)
+      throw DamagedFile(fmt::format("{}: the file ends within storage '{}': {} elements of {} bytes wanted at byte {}, {} bytes are there",
+                                    file, *key, elements, item_bytes, reader.offset(), reader.remaining()));
+    const Bytes data = reader.take(static_cast<std::size_t>(elements) * item_bytes, "a storage");
+    if (!storages.emplace(*key, Storage{ref.type, data}).second)
+      throw DamagedFile(fmt::format("{}: storage '{}' at byte {} was there before", file, *key, at));
+  }
+  if (storages.size() != referenced.size())
+    throw DamagedFile(fmt::format("{}: holds {} storages, its tensors refer to {}", file, storages.size(), referenced.size()));
+  if (reader.remaining() != 0)
+    throw DamagedFile(fmt::format("{}: {} bytes follow the last storage, which ends at byte {}", file, reader.remaining(), reader.offset()));
+  return storages;
+}
+
+}  // namespace
+
+bool is_legacy_checkpoint(Bytes file) { return as_text(file).starts_with(kMagic); }
+
+TensorMap read_legacy_checkpoint(Bytes file, const std::string& name, const std::shared_ptr<const void>& owner) {
+  ByteReader reader(file, name);
+  reader.seek(kMagic.size(), "the protocol version");
+  check_head(reader);
+  pickle::Arena arena;
+  const pickle::Value& object = pickle::load(reader, arena);
+  const auto referenced = referenced_storages(arena, name);
+  pickle::Arena key_arena;
+  const pickle::Value& keys = pickle::load(reader, key_arena);
+  const Storages storages = read_storages(reader, keys, referenced);
+  return state_dict(object, storages, name, file.size(), owner);
+}
+
+}  // namespace cbir::weights
