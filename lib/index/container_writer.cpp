@@ -23,7 +23,7 @@ class Record {
     return *this;
   }
   /// Ends a record with the checksum of all before it.
-  Record& checksum() { return bytes(std::as_bytes(std::span(xxh3(data_)))); }
+  Record& checksum() { return field(xxh3(data_)); }
   std::vector<std::byte> take() { return std::move(data_); }
 
  private:
@@ -52,7 +52,7 @@ std::vector<std::byte> serialize(const Root& root) {
       .field(root.end)
       .field(root.table_offset)
       .field(root.table_bytes)
-      .bytes(std::as_bytes(std::span(root.table_digest)))
+      .field(root.table_digest)
       .field(root.next_id)
       .zeros_to(kRootBytes - sizeof(Xxh3))
       .checksum()
@@ -69,7 +69,7 @@ std::vector<std::byte> serialize(const std::vector<Section>& table) {
         .field(std::uint32_t{0})
         .field(section.offset)
         .field(section.bytes)
-        .bytes(std::as_bytes(std::span(section.digest)))
+        .field(section.digest)
         .zeros_to(size += kEntryBytes);
   }
   return record.take();

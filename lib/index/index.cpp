@@ -10,10 +10,8 @@
 #include <cbir/base/text.hpp>
 #include <cbir/index/scan.hpp>
 
-#include "lib/index/container.hpp"
-#include "lib/index/meta.hpp"
 #include "lib/index/normalize.hpp"
-#include "lib/index/segment.hpp"
+#include "lib/index/opened.hpp"
 #include "lib/index/topk.hpp"
 
 namespace cbir {
@@ -81,10 +79,8 @@ struct Task {
 
 }  // namespace
 
-struct Index::Impl {
-  Container container;
-  IndexInfo info;
-  std::vector<Segment> segments;
+struct Index::Impl : OpenedIndex {
+  using OpenedIndex::OpenedIndex;
 
   const Segment& segment_at(std::uint64_t position) const {
     if (position >= info.rows)
@@ -92,9 +88,6 @@ struct Index::Impl {
                                    info.rows));
     return *std::prev(std::upper_bound(segments.begin(), segments.end(), position,
                                        [](std::uint64_t p, const Segment& s) { return p < s.first_position; }));
-  }
-  RowInfo parse(const Segment& segment, std::size_t row) const {
-    return parse_row(segment.line(row), fmt::format("{} row {}", display_path(container.name()), segment.first_position + row));
   }
   std::vector<float> prepare(MatrixView<const float> queries) const;
   std::vector<Task> tasks() const;
@@ -108,25 +101,7 @@ Index::Index(Index&&) noexcept = default;
 Index& Index::operator=(Index&&) noexcept = default;
 
 Index Index::open(const std::string& path, Check check) {
-  auto impl = std::make_unique<Impl>();
-  impl->container = Container::open(path, check);
-  const Container& container = impl->container;
-  const IndexMeta meta = parse_meta(as_text(container.content(0, SectionKind::meta, ElementType::byte)), path);
-  impl->segments = read_segments(container, meta.dim);
-  impl->info = {.type = meta.type,
-                .metric = meta.metric,
-                .rows = impl->segments.back().first_position + impl->segments.back().size(),
-                .dim = meta.dim,
-                .bytes = container.bytes().size(),
-                .generation = container.root().generation,
-                .leftover = container.leftover(),
-                .version_major = container.head().major,
-                .version_minor = container.head().minor,
-                .encoder = meta.encoder,
-                .fingerprint = meta.fingerprint,
-                .preset = meta.preset,
-                .normalization = meta.normalization};
-  return Index(std::move(impl));
+  return Index(std::make_unique<Impl>(Container::open(path, check)));
 }
 
 const IndexInfo& Index::info() const noexcept { return impl_->info; }

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
-#include <atomic>
 #include <cmath>
+#include <mutex>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/parallel.hpp>
@@ -9,34 +9,45 @@
 #include <cbir/index/index.hpp>
 
 #include "lib/index/normalize.hpp"
+#include "lib/index/opened.hpp"
 
 namespace cbir {
+namespace {
+
+/// What is wrong with a row although all checksums match; empty if nothing is.
+std::string fault(const OpenedIndex& index, const Segment& segment, std::size_t row) {
+  const double length = norm(segment.vectors.row(row).first(index.info.dim));
+  if (!(length <= kMaxNorm)) return "its vector holds numbers that are not finite or too large";
+  if (index.info.metric == Metric::cosine && !(std::abs(length - 1) <= kUnitTolerance))
+    return fmt::format("its vector has norm {:g}, 1 was expected", length);
+  try {
+    const std::string path = index.parse(segment, row).path;
+    return segment.path_hashes[row] == xxh3_64(as_bytes(path)) ? "" : "its path does not match the path's hash";
+  } catch (const DamagedFile& error) {
+    return error.what();
+  }
+}
+
+}  // namespace
 
 IndexInfo verify_index(const std::string& path) {
-  const Index index = Index::open(path, Check::all);
-  // The lowest row that fails is reported, whichever thread comes first.
-  constexpr std::uint64_t kNone = UINT64_MAX;
-  std::atomic<std::uint64_t> bad_vector = kNone, bad_row = kNone;
-  const auto lower = [](std::atomic<std::uint64_t>& lowest, std::uint64_t row) {
-    std::uint64_t seen = lowest.load();
-    while (row < seen && !lowest.compare_exchange_weak(seen, row)) {
-    }
-  };
-  parallel_blocks(index.size(), 1024, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) {
-      const double length = norm(index.vector(i));
-      const bool unit = std::abs(length - 1) <= kUnitTolerance;
-      if (!(length <= kMaxNorm) || (index.info().metric == Metric::cosine && !unit)) lower(bad_vector, i);
-      if (!index.row_is_sound(i)) lower(bad_row, i);
-    }
-  });
-  const auto refuse = [&](std::uint64_t row, std::string_view what) {
-    if (row != kNone)
-      throw DamagedFile(fmt::format("{}: damaged index: {} of row {}; build it again", display_path(path), what, row));
-  };
-  refuse(bad_vector, "the checksums match, but a number is out of range in the vector");
-  refuse(bad_row, "the checksums match, but the path disagrees with its hash or cannot be read: description");
-  return index.info();
+  const OpenedIndex index(Container::open(path, Check::all));
+  for (const Segment& segment : index.segments) {
+    std::mutex mutex;
+    std::size_t first_bad = segment.size();  // the lowest, whichever thread comes first
+    parallel_blocks(segment.size(), 1024, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        if (fault(index, segment, i).empty()) continue;
+        const std::lock_guard lock(mutex);
+        first_bad = std::min(first_bad, i);
+        return;
+      }
+    });
+    if (first_bad < segment.size())
+      throw DamagedFile(fmt::format("{}: damaged index: row {}: {}; build it again", display_path(path),
+                                    segment.first_position + first_bad, fault(index, segment, first_bad)));
+  }
+  return index.info;
 }
 
 }  // namespace cbir

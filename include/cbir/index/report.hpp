@@ -1,0 +1,22 @@
+#pragma once
+/// What cbir-index prints of an index.
+
+#include <string>
+
+#include <cbir/index/index.hpp>
+
+namespace cbir {
+
+/// Lines of `name<TAB>value`; what is not known is left out. A metric, say, is found with grep.
+std::string to_tsv(const IndexInfo& info);
+
+/// One JSON object and a newline; the preset as an object, keys that are not known left out.
+std::string to_json(const IndexInfo& info);
+
+/// "x.cbir: sound, 3 rows of dimension 4, generation 2" and a newline.
+std::string verdict(const std::string& path, const IndexInfo& info);
+
+/// What was kept and what was lost, for the index that was written to `output`.
+std::string verdict(const std::string& output, const RecoverReport& report);
+
+}  // namespace cbir

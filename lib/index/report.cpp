@@ -1,0 +1,63 @@
+#include <cbir/index/report.hpp>
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include <cbir/base/text.hpp>
+
+namespace cbir {
+namespace {
+
+/// Name and value of everything known, in order of presentation.
+nlohmann::ordered_json fields(const IndexInfo& info) {
+  nlohmann::ordered_json out;
+  out["type"] = info.type;
+  out["metric"] = to_string(info.metric);
+  out["rows"] = info.rows;
+  out["dim"] = info.dim;
+  out["normalization"] = info.normalization;
+  if (!info.encoder.empty()) out["encoder"] = info.encoder;
+  if (!info.fingerprint.empty()) out["fingerprint"] = info.fingerprint;
+  out["format"] = fmt::format("{}.{}", info.version_major, info.version_minor);
+  out["generation"] = info.generation;
+  out["bytes"] = info.bytes;
+  if (info.leftover) out["leftover"] = info.leftover;
+  return out;
+}
+
+}  // namespace
+
+std::string to_tsv(const IndexInfo& info) {
+  const nlohmann::ordered_json known = fields(info);
+  std::string out;
+  for (const auto& [name, value] : known.items())
+    out += fmt::format("{}\t{}\n", name, value.is_string() ? tsv_escape(value.get<std::string>()) : value.dump());
+  return out;
+}
+
+std::string to_json(const IndexInfo& info) {
+  nlohmann::ordered_json out = fields(info);
+  if (!info.preset.empty()) {
+    const auto preset = nlohmann::ordered_json::parse(info.preset, nullptr, false);
+    out["preset"] = preset.is_discarded() ? nlohmann::ordered_json(info.preset) : preset;
+  }
+  return out.dump() + '\n';
+}
+
+std::string verdict(const std::string& path, const IndexInfo& info) {
+  return fmt::format("{}: sound, {} of dimension {}, generation {}{}\n", display_path(path), counted(info.rows, "row"),
+                     info.dim, info.generation,
+                     info.leftover ? fmt::format("; {} after its end, left by an append that was cut short",
+                                                 counted(info.leftover, "byte"))
+                                   : "");
+}
+
+std::string verdict(const std::string& output, const RecoverReport& report) {
+  if (report.lost.empty())
+    return fmt::format("{}: nothing was damaged; copied {}\n", display_path(output), counted(report.kept.rows, "row"));
+  return fmt::format("{}: kept generation {} with {}; lost: {}\n", display_path(output), report.kept.generation,
+                     counted(report.kept.rows, "row"), report.lost);
+}
+
+}  // namespace cbir
