@@ -26,7 +26,9 @@ struct Image {
 
   Image() = default;
   Image(int w, int h) : width(w), height(h), data(static_cast<std::size_t>(w) * static_cast<std::size_t>(h) * 3) {}
-  const std::uint8_t* row(int y) const { return data.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(width) * 3; }
+  const std::uint8_t* row(int y) const {
+    return data.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(width) * 3;
+  }
   std::uint8_t* row(int y) { return data.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(width) * 3; }
 };
 
@@ -48,7 +50,7 @@ bool has_image_extension(std::string_view path);
 
 struct ImageProbe {
   ImageFormat format;
-  int width = 0;   ///< as stored, before orientation
+  int width = 0;  ///< as stored, before orientation
   int height = 0;
   int orientation = 1;  ///< EXIF 1 to 8
 };
