@@ -56,7 +56,7 @@ void remove_other_indexes(const std::string& folder, const std::string& keep) {
 }
 
 void refresh(const std::string& cache, const std::string& index, const Listing& listing, const Stamps& stamps,
-             const EncoderChoice& encoder, const FolderOptions& options, const ExtractProgress& progress,
+             const EncoderChoice& encoder, const FolderOptions& options, const FolderProgress& progress,
              FolderIndex& result) {
   const FileLock lock(cache + "/lock");
   if (exists(index)) return;  // another run was faster
@@ -75,7 +75,7 @@ void refresh(const std::string& cache, const std::string& index, const Listing& 
 }  // namespace
 
 FolderIndex refresh_folder_index(const std::string& folder, const EncoderChoice& encoder, const FolderOptions& options,
-                                 const ExtractProgress& progress) {
+                                 const FolderProgress& progress) {
   const std::string real = real_path(folder);
   const std::string cache = fmt::format("{}/folders/{}", cache_folder(options), key_of(real, encoder, options.decode));
   make_directories(cache);

@@ -166,7 +166,7 @@ const std::string& Stamps::at(const std::string& path) const {
 }
 
 FolderUpdate FolderSet::update(const Listing& listing, const Stamps& stamps, const EncoderChoice& encoder,
-                               const DecodeOptions& decode, const ExtractProgress& progress) const {
+                               const DecodeOptions& decode, const FolderProgress& progress) const {
   const Stamps before = Stamps::read(cache_ + "/stamps");
   const Source last = open_last(name());
   const auto unchanged = [&](const ListedFile& file) {
@@ -187,7 +187,9 @@ FolderUpdate FolderSet::update(const Listing& listing, const Stamps& stamps, con
     options.output = update_name();
     options.batch = kBatch;
     options.decode = decode;
-    extract_changed(changed, encoder, options, progress);
+    extract_changed(changed, encoder, options, [&](std::uint64_t done, std::uint64_t failed) {
+      if (progress) progress(done, changed.files.size(), failed);
+    });
     fresh = open_source(update_name());
   }
 

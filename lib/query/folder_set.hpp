@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include <cbir/extract/extract.hpp>
+#include <cbir/query/folder.hpp>
 
 namespace cbir {
 
@@ -38,7 +39,7 @@ class FolderSet {
 
   /// Makes the set of the files as they are now. The caller holds the folder's lock.
   FolderUpdate update(const Listing& listing, const Stamps& stamps, const EncoderChoice& encoder,
-                      const DecodeOptions& decode, const ExtractProgress& progress) const;
+                      const DecodeOptions& decode, const FolderProgress& progress) const;
 
   /// Removes what update() needs only if it is stopped and called again.
   void clean_up() const;

@@ -54,6 +54,8 @@ std::string PathPrefix::apply(std::string path) const {
   return to + path.substr(from.size());
 }
 
+std::string PathPrefix::undo(std::string path) const { return PathPrefix{to, from}.apply(std::move(path)); }
+
 QueryReport query_vectors(const Index& index, const EmbeddingSet& vectors, bool allow_mismatch,
                           const QueryOptions& options, const RankingSink& sink) {
   if (!allow_mismatch) check_fingerprints(index, vectors);

@@ -10,6 +10,7 @@
 ///       update.*                an extraction at work; a run that was stopped goes on with it
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include <cbir/extract/extract.hpp>
@@ -31,10 +32,13 @@ struct FolderIndex {
   std::string failures;         ///< the file that lists them
 };
 
+/// Of the pictures that go through the network.
+using FolderProgress = std::function<void(std::uint64_t done, std::uint64_t total, std::uint64_t failed)>;
+
 /// Lists the folder, and if it is not as it was, extracts what is new or changed and rebuilds the index. Vectors of
 /// pictures that did not change are taken over. Throws MissingInput (no such folder, no picture in it, none that can be
 /// read), Locked (another run refreshes the same folder), OutputError, and as extract() does.
 FolderIndex refresh_folder_index(const std::string& folder, const EncoderChoice& encoder, const FolderOptions& options,
-                                 const ExtractProgress& progress = {});
+                                 const FolderProgress& progress = {});
 
 }  // namespace cbir

@@ -24,6 +24,7 @@ struct PathPrefix {
   std::string from, to;
 
   std::string apply(std::string path) const;
+  std::string undo(std::string path) const;  ///< the inverse
 };
 
 struct QueryOptions {
