@@ -19,17 +19,17 @@
 namespace cbir {
 
 struct FolderOptions {
-  std::string cache;  ///< empty: $XDG_CACHE_HOME/cbir, else ~/.cache/cbir
-  DecodeOptions decode;
+  std::string cache = {};  ///< empty: $XDG_CACHE_HOME/cbir, else ~/.cache/cbir
+  DecodeOptions decode = {};
 };
 
 struct FolderIndex {
   std::string path;             ///< of the index
-  PathPrefix prefix;            ///< from paths in the index to paths below the folder as given
+  PathPrefix prefix = {};            ///< from paths in the index to paths below the folder as given
   std::uint64_t extracted = 0;  ///< pictures that went through the network now
   std::uint64_t reused = 0;     ///< pictures taken over from the last time
   std::uint64_t failed = 0;     ///< pictures of the folder that could not be read
-  std::string failures;         ///< the file that lists them
+  std::string failures = {};         ///< the file that lists them
 };
 
 /// Of the pictures that go through the network.
