@@ -11,7 +11,10 @@ namespace {
 
 std::string shape_text(at::IntArrayRef shape) {
   std::string out;
-  for (const std::int64_t size : shape) out += (out.empty() ? "" : "x") + std::to_string(size);
+  for (const std::int64_t size : shape) {
+    if (!out.empty()) out += 'x';
+    out += std::to_string(size);
+  }
   return out.empty() ? "a single number" : out;
 }
 

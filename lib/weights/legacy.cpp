@@ -13,8 +13,8 @@
 namespace cbir::weights {
 namespace {
 
-// PROTO 2, LONG1 of 10 bytes: 0x1950a86a20f9469cfc6c, STOP.
-constexpr std::string_view kMagic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+// LONG1 of 10 bytes: 0x1950a86a20f9469cfc6c. Before it stand PROTO (2 bytes) and, from protocol 4 on, FRAME (9 bytes).
+constexpr std::string_view kMagic = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 constexpr std::int64_t kProtocol = 1001;
 
 const pickle::Value* find(const pickle::Value& object, std::string_view wanted) {
@@ -27,6 +27,7 @@ const pickle::Value* find(const pickle::Value& object, std::string_view wanted) 
 
 void check_head(ByteReader& reader) {
   pickle::Arena arena;
+  pickle::load(reader, arena);  // the magic number, which is_legacy_checkpoint has seen
   const std::size_t at = reader.offset();
   const std::int64_t* protocol = pickle::load(reader, arena).get<std::int64_t>();
   if (!protocol || *protocol != kProtocol)
@@ -73,11 +74,13 @@ Storages read_storages(ByteReader& reader, const pickle::Value& keys,
 
 }  // namespace
 
-bool is_legacy_checkpoint(Bytes file) { return as_text(file).starts_with(kMagic); }
+bool is_legacy_checkpoint(Bytes file) {
+  const std::string_view text = as_text(file);
+  return text.starts_with('\x80') && (text.substr(0, 2 + kMagic.size()).ends_with(kMagic) || text.substr(0, 11 + kMagic.size()).ends_with(kMagic));
+}
 
 TensorMap read_legacy_checkpoint(Bytes file, const std::string& name, const std::shared_ptr<const void>& owner) {
   ByteReader reader(file, name);
-  reader.seek(kMagic.size(), "the protocol version");
   check_head(reader);
   pickle::Arena arena;
   const pickle::Value& object = pickle::load(reader, arena);

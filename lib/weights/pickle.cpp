@@ -64,7 +64,11 @@ class Unpickler {
     for (;;) {
       start_ = reader_.offset();
       const auto opcode = reader_.read<std::uint8_t>("a pickle opcode");
-      if (opcode == kStop) return *pop();
+      if (opcode == kStop) {
+        const Value* result = pop();
+        if (!stack_.empty() || !marks_.empty()) damaged("values are left on the stack");
+        return *result;
+      }
       step(opcode);
     }
   }

@@ -1,0 +1,47 @@
+#include <nlohmann/json.hpp>
+
+#include <cbir/base/hash.hpp>
+#include <cbir/encoder/preset.hpp>
+
+namespace cbir {
+namespace {
+
+std::string_view filter_name(Filter filter) {
+  switch (filter) {
+    case Filter::nearest: return "nearest";
+    case Filter::box: return "box";
+    case Filter::bilinear: return "bilinear";
+    case Filter::bicubic: return "bicubic";
+    case Filter::lanczos: return "lanczos";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+// The fingerprint is the SHA-256 of a JSON object without white space, its keys in ascending order of bytes:
+//   crop, crop_rounding, dimension, filter, layer, mean, network, normalization, pool, resize, resize_rounding, std, version, weights
+// as in the preset; "version" is 1, "weights" the SHA-256 of the weights file in use. mean and std are float32 numbers widened
+// to float64 and written as the shortest decimal that reads back the same, with ".0" where they are whole.
+std::string fingerprint(const Preset& preset, const std::string& weights_sha256) {
+  const Preprocessing& input = preset.preprocessing;
+  const nlohmann::json canonical = {
+      {"version", 1},
+      {"weights", weights_sha256},
+      {"network", preset.network},
+      {"layer", preset.layer},
+      {"pool", preset.pool},
+      {"dimension", preset.dimension},
+      {"normalization", preset.normalization},
+      {"resize", input.resize},
+      {"resize_rounding", input.resize_rounding},
+      {"filter", filter_name(input.filter)},
+      {"crop", input.crop},
+      {"crop_rounding", input.crop_rounding},
+      {"mean", std::array<double, 3>{input.mean[0], input.mean[1], input.mean[2]}},
+      {"std", std::array<double, 3>{input.std_dev[0], input.std_dev[1], input.std_dev[2]}},
+  };
+  return sha256(canonical.dump());
+}
+
+}  // namespace cbir

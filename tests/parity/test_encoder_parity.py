@@ -1,0 +1,160 @@
+"""The native encoder against plain PyTorch, and the checkpoint reader against torch.load."""
+import hashlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from cbirtest import ToolTest, main
+import pictures
+import reference
+
+torch.set_num_threads(2)
+
+
+def random_state(seed):
+    """Weights of the right names and shapes whose activations neither vanish nor all saturate."""
+    generator = torch.Generator().manual_seed(seed)
+    state = {}
+
+    def conv(name, norm, cout, cin, kernel):
+        state[name + '.weight'] = torch.randn(cout, cin, kernel, kernel, generator=generator) * (2 / (cin * kernel * kernel)) ** .5
+        state[norm + '.weight'] = torch.rand(cout, generator=generator) + .5
+        state[norm + '.bias'] = torch.randn(cout, generator=generator) * .5
+        state[norm + '.running_mean'] = torch.randn(cout, generator=generator) * .3
+        state[norm + '.running_var'] = torch.rand(cout, generator=generator) + .5
+        state[norm + '.num_batches_tracked'] = torch.tensor(1000)
+
+    conv('_conv_stem', '_bn0', 32, 3, 3)
+    for i, (_, kernel, expansion, cin, cout) in enumerate(reference.BLOCKS):
+        block, wide = f'_blocks.{i}.', cin * expansion
+        if expansion > 1:
+            conv(block + '_expand_conv', block + '_bn0', wide, cin, 1)
+        conv(block + '_depthwise_conv', block + '_bn1', wide, 1, kernel)
+        conv(block + '_project_conv', block + '_bn2', cout, wide, 1)
+    conv('_conv_head', '_bn1', 1280, 320, 1)
+    state['_fc.weight'], state['_fc.bias'] = torch.randn(10, 1280, generator=generator), torch.zeros(10)
+    return state
+
+
+def crops(count, seed):
+    """Scenes, noise, and flat pictures."""
+    out = [pictures.scene(224, 224, seed * 1000 + i) for i in range(count - 4)]
+    out.append(np.random.default_rng(seed).integers(0, 256, (224, 224, 3), dtype=np.uint8))
+    out += [np.full((224, 224, 3), v, np.uint8) for v in (0, 127, 255)]
+    return np.stack(out)
+
+
+class EncoderParity(ToolTest):
+    def ours(self, weights, inputs, batch=16, threads=1):
+        inputs.tofile(self.dir / 'crops')
+        self.out('encode_tool', 'efficientnet-lite0', weights, 'crops', 'rows', batch, threads)
+        return np.fromfile(self.dir / 'rows', np.float32).reshape(len(inputs), -1)
+
+    def compare(self, state, weights, count):
+        inputs = crops(count, 1)
+        with torch.no_grad():
+            x = (torch.from_numpy(inputs).permute(0, 3, 1, 2).float() - 127) / 128
+            theirs = torch.nn.functional.normalize(reference.Reference(state)(x)).numpy()
+        ours = self.ours(weights, inputs)
+        cosine = (ours * theirs).sum(1)
+        print(f'{self.id()}: least cosine {cosine.min():.8f} of {count}', file=sys.stderr)
+        self.assertGreaterEqual(cosine.min(), .9999)
+        others = ours @ theirs.T
+        np.fill_diagonal(others, -1)
+        self.assertLess(np.median(others.max(1)), .9999, 'the pictures are too alike to test anything')
+        np.testing.assert_allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-6)
+
+    def test_random_weights(self):
+        for seed in (1, 2):
+            state = random_state(seed)
+            torch.save(state, self.dir / 'random.pth', _use_new_zipfile_serialization=False)
+            self.compare(state, 'random.pth', 24)
+
+    def test_half_precision_weights_and_a_training_checkpoint(self):
+        state = {k: v.half() if v.is_floating_point() else v for k, v in random_state(3).items()}
+        torch.save({'epoch': 7, 'state_dict': state}, self.dir / 'half.pth', _use_new_zipfile_serialization=False)
+        self.compare({k: v.float() for k, v in state.items()}, 'half.pth', 12)
+
+    def test_published_weights(self):
+        if not reference.weights_path().exists():
+            self.skipTest(f'{reference.weights_path()} is not here: cbir-models fetch efficientnet-lite0')
+        self.compare(torch.load(reference.weights_path()), reference.weights_path(), 48)
+
+    def test_neither_batch_nor_threads_change_a_bit(self):
+        torch.save(random_state(4), self.dir / 'r.pth', _use_new_zipfile_serialization=False)
+        inputs = crops(21, 2)
+        alone = self.ours('r.pth', inputs, batch=1, threads=1)
+        for batch, threads in ((1, 4), (8, 1), (5, 3), (21, 1)):
+            with self.subTest(batch=batch, threads=threads):
+                self.assertEqual(self.ours('r.pth', inputs, batch, threads).tobytes(), alone.tobytes())
+
+    def refused(self, change, expect, *words):
+        state = random_state(5)
+        change(state)
+        torch.save(state, self.dir / 'wrong.pth', _use_new_zipfile_serialization=False)
+        crops(4, 1).tofile(self.dir / 'crops')
+        done = self.run_tool('encode_tool', 'efficientnet-lite0', 'wrong.pth', 'crops', 'rows', 1, 1, expect=expect)
+        for word in words:
+            self.assertIn(word, done.stderr.decode())
+
+    def test_parameters_that_do_not_fit_are_named(self):
+        self.refused(lambda s: s.pop('_blocks.3._bn1.bias'), 6, 'wrong.pth', '_blocks.3._bn1.bias (144) is missing')
+        self.refused(lambda s: s.update({'_se.weight': torch.zeros(2, 3)}), 6, '_se.weight (2x3) is not one of this network')
+        self.refused(lambda s: s.update({'_conv_stem.weight': torch.zeros(32, 3, 5, 5)}), 6,
+                     '_conv_stem.weight is 32x3x5x5, 32x3x3x3 was expected')
+        self.refused(lambda s: s.update({'_bn1.weight': torch.zeros(1280, dtype=torch.int32)}), 6, '_bn1.weight is of type int32')
+        self.refused(lambda s: s['_bn1.weight'].fill_(float('nan')), 5, '_bn1.weight holds a NaN')
+        self.refused(lambda s: s['_bn1.running_var'].fill_(-5), 5, '_bn1.running_var')
+        self.refused(lambda s: (s['_bn1.weight'].zero_(), s['_bn1.bias'].zero_()), 5, 'all zeros')
+
+
+class ReaderParity(ToolTest):
+    def listed(self, path, expect=0):
+        lines = self.run_tool('tensors_tool', path, expect=expect).stdout.decode().splitlines()
+        return {name: tuple(rest) for name, *rest in (line.split('\t') for line in lines)}
+
+    def expected(self, state):
+        out = {}
+        for name, tensor in state.items():
+            # as bytes: NumPy has no bfloat16
+            raw = tensor.detach().contiguous().reshape(-1).view(torch.uint8) if tensor.dim() else tensor.detach().reshape(1).view(torch.uint8)
+            out[name] = (str(tensor.dtype).replace('torch.', ''), 'x'.join(map(str, tensor.shape)),
+                         hashlib.sha256(raw.numpy().tobytes()).hexdigest())
+        return out
+
+    def test_types_views_and_shared_storages(self):
+        base = torch.arange(60, dtype=torch.float32).reshape(3, 4, 5)
+        state = {'base': base, 'transposed': base.permute(2, 0, 1), 'slice': base[1:, ::2, 3], 'expanded': base[0, 0, :1].expand(7),
+                 'scalar': torch.tensor(3.5), 'empty': torch.zeros(0, 4), 'parameter': torch.nn.Parameter(torch.ones(3)),
+                 'half': torch.randn(3).half(), 'bf16': torch.randn(4).bfloat16(), 'double': torch.randn(2).double(),
+                 'int64': torch.tensor([-1, 1 << 40]), 'int32': torch.tensor([7], dtype=torch.int32), 'int16': torch.tensor([-2], dtype=torch.int16),
+                 'int8': torch.tensor([-3], dtype=torch.int8), 'uint8': torch.tensor([200], dtype=torch.uint8), 'bool': torch.tensor([True, False])}
+        for protocol in (2, 3, 4):
+            with self.subTest(protocol=protocol):
+                torch.save(state, self.dir / 'x.pth', pickle_protocol=protocol, _use_new_zipfile_serialization=False)
+                self.assertEqual(self.listed('x.pth'), self.expected(state))
+
+    def test_a_module_state_dict(self):
+        net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+        torch.save(net.state_dict(), self.dir / 'x.pth', _use_new_zipfile_serialization=False)
+        self.assertEqual(self.listed('x.pth'), self.expected(net.state_dict()))
+
+    def test_what_is_not_plain_data_is_refused(self):
+        torch.save(torch.nn.Linear(2, 2), self.dir / 'module.pth', _use_new_zipfile_serialization=False)
+        done = self.run_tool('tensors_tool', 'module.pth', expect=6)
+        self.assertIn('torch.nn.modules.linear.Linear', done.stderr.decode())
+        torch.save({'w': torch.ones(1)}, self.dir / 'zip.pth')
+        self.assertIn('zip archive', self.run_tool('tensors_tool', 'zip.pth', expect=6).stderr.decode())
+
+    def test_published_weights(self):
+        if not reference.weights_path().exists():
+            self.skipTest(f'{reference.weights_path()} is not here: cbir-models fetch efficientnet-lite0')
+        self.assertEqual(self.listed(reference.weights_path()), self.expected(torch.load(reference.weights_path())))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,95 @@
+#include <pickle.hpp>
+
+#include <cbir/base/error.hpp>
+#include <tests/catch.hpp>
+#include <tests/weights/checkpoint.hpp>
+
+using namespace cbir;
+using namespace pickled;
+using Catch::Matchers::Contains;
+
+namespace {
+
+/// Keeps the values alive beside the result.
+struct Loaded {
+  explicit Loaded(const std::string& data) : reader(bytes(data), "x.pth"), value(pickle::load(reader, arena)) {}
+  pickle::Arena arena;
+  ByteReader reader;
+  const pickle::Value& value;
+};
+
+void load(const std::string& data) { Loaded{data}; }
+
+}  // namespace
+
+TEST_CASE("numbers, strings and containers come out as they went in") {
+  const std::string data = dump("(" + number(-5) + "K\x07" + "M\x01\x02" + "\x8a\x01\xff" + "\x8a\x00"s + "G\x3f\xf8\0\0\0\0\0\0"s +
+                                  text("h\xc3\xa9") + "N\x88\x89" + "](K\x01K\x02" + "e" + "K\x03\x85" + "t");
+  const Loaded loaded(data);
+  const auto& items = loaded.value.get<pickle::Tuple>()->items;
+  REQUIRE(items.size() == 12);
+  CHECK(*items[0]->get<std::int64_t>() == -5);
+  CHECK(*items[1]->get<std::int64_t>() == 7);
+  CHECK(*items[2]->get<std::int64_t>() == 513);
+  CHECK(*items[3]->get<std::int64_t>() == -1);
+  CHECK(*items[4]->get<std::int64_t>() == 0);
+  CHECK(*items[5]->get<double>() == 1.5);
+  CHECK(*items[6]->get<std::string>() == "h\xc3\xa9");
+  CHECK(items[7]->get<pickle::None>());
+  CHECK(*items[8]->get<bool>());
+  CHECK_FALSE(*items[9]->get<bool>());
+  CHECK(items[10]->get<pickle::List>()->items.size() == 2);
+  CHECK(*items[11]->get<pickle::Tuple>()->items.at(0)->get<std::int64_t>() == 3);
+}
+
+TEST_CASE("protocol 4 as newer Pythons write it") {
+  const std::string frame = "\x80\x04\x95"s + le(std::uint64_t{30});
+  const Loaded loaded(frame + "\x8c\x0b"s + "collections\x94\x8c\x0bOrderedDict\x94\x93\x94)R.");
+  CHECK(loaded.value.get<pickle::Dict>());
+}
+
+TEST_CASE("the memo gives back what was put") {
+  const Loaded loaded(dump(text("once") + "q\x05" + "h\x05\x86"));
+  const auto& items = loaded.value.get<pickle::Tuple>()->items;
+  CHECK(items.at(0) == items.at(1));
+  CHECK_THROWS_AS(load(dump("h\x05")), DamagedFile);
+}
+
+TEST_CASE("a container that holds itself is no trouble") {
+  const Loaded loaded(dump("]q\x01h\x01"s + "a"));
+  const auto& items = loaded.value.get<pickle::List>()->items;
+  REQUIRE(items.size() == 1);
+  CHECK(items[0] == &loaded.value);
+}
+
+TEST_CASE("nothing that a file names is called") {
+  CHECK_THROWS_WITH(load(dump(global("posix", "system") + text("id") + "\x85R")), Contains("posix.system") && Contains("byte 2"));
+  CHECK_THROWS_AS(load(dump(global("builtins", "eval") + text("1") + "\x85R")), Incompatible);
+  CHECK_THROWS_AS(load(dump(global("torch", "load"))), Incompatible);
+  CHECK_THROWS_AS(load("\x80\x04" + text("os") + text("system") + "\x93."), Incompatible);
+  CHECK_THROWS_AS(load(dump(text("f") + ")R")), DamagedFile);                           // not a function
+  CHECK_THROWS_AS(load(dump(global("torch", "FloatStorage") + ")R")), DamagedFile);     // a type is not called
+  CHECK_THROWS_AS(load(dump("(ios\nsystem\n")), DamagedFile);                           // INST
+  CHECK_THROWS_AS(load(dump(global("collections", "OrderedDict") + ")\x81")), DamagedFile);  // NEWOBJ
+}
+
+TEST_CASE("damage is told with its place") {
+  CHECK_THROWS_WITH(load(dump("K\x01\x86")), Contains("byte 4"));  // TUPLE2 of one value
+  CHECK_THROWS_WITH(load("\x80\x02X\xff\xff\xff\x7fhi."), Contains("ends within a string"));
+  CHECK_THROWS_AS(load(dump("(K\x01.")), DamagedFile);        // a MARK is left at the end
+  CHECK_THROWS_AS(load(dump("t")), DamagedFile);              // no mark
+  CHECK_THROWS_AS(load(dump("K\x01K\x02K\x03s")), DamagedFile);
+  CHECK_THROWS_AS(load(dump("}(K\x01u")), DamagedFile);       // a key without a value
+  CHECK_THROWS_AS(load(dump(text("\xff"))), DamagedFile);     // not UTF-8
+  CHECK_THROWS_AS(load("\x80\x05N."), Incompatible);            // protocol 5
+  CHECK_THROWS_AS(load(""), DamagedFile);
+}
+
+TEST_CASE("a pickle cannot take memory without end") {
+  std::string nones(2'100'000, 'N');
+  CHECK_THROWS_AS(load(dump(nones)), ResourceLimit);
+  CHECK_THROWS_AS(load(dump(std::string(2'100'000, '('))), DamagedFile);
+  std::string gets = "N" "q\x01"s;
+  for (int i = 0; i < 2'100'000; ++i) gets += "h\x01";
+  CHECK_THROWS_AS(load(dump(gets)), DamagedFile);
+}
