@@ -44,8 +44,11 @@ std::vector<std::uint64_t> find_lines(Bytes file, const std::string& path) {
   return offsets;
 }
 
+/// Whether a run of cbir-extract was stopped before the set was finished.
+bool is_unfinished(const SetPaths& paths) { return exists(paths.state + "/journal"); }
+
 [[noreturn]] void nothing_there(const SetPaths& paths, const std::string& name) {
-  if (exists(paths.state))
+  if (is_unfinished(paths))
     throw MissingInput(
         fmt::format("{}: this set is unfinished; the same call of cbir-extract goes on with it", display_path(name)));
   throw MissingInput(fmt::format("{}: no such set: neither {} nor {} is there", display_path(name),
@@ -143,7 +146,7 @@ EmbeddingSet EmbeddingSet::open(const std::string& name, bool check) {
     return set;
   }
   if (!exists(paths.npy)) nothing_there(paths, name);
-  if (exists(paths.rows) || exists(paths.state))
+  if (exists(paths.rows) || is_unfinished(paths))
     throw DamagedFile(
         fmt::format("{}: the manifest is missing, though other files of the set are there: it was never "
                     "finished; the same call of cbir-extract goes on with it",

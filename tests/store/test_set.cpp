@@ -160,6 +160,7 @@ TEST_CASE("an unfinished set is not taken for a finished one") {
   std::filesystem::remove(set_paths(small.name).npy);
   CHECK_THROWS_AS(EmbeddingSet::open(small.name), MissingInput);
   std::filesystem::create_directory(set_paths(small.name).state);
+  write_file(set_paths(small.name).state + "/journal", "", false);
   CHECK_THROWS_WITH(EmbeddingSet::open(small.name), Catch::Contains("unfinished"));
 }
 

@@ -19,28 +19,28 @@
 namespace cbir {
 
 struct FailureLimit {
-  std::optional<std::uint64_t> count;    ///< stop when more items than this have failed
-  std::optional<double> fraction;        ///< stop when more than this share of the whole list has failed
+  std::optional<std::uint64_t> count;  ///< stop when more items than this have failed
+  std::optional<double> fraction;      ///< stop when more than this share of the whole list has failed
 };
 
 /// "12" or "5%". Throws UsageError.
 FailureLimit parse_failure_limit(const std::string& text);
 
 struct ExtractOptions {
-  std::string output;                ///< NAME of the set
-  std::size_t batch = 16;            ///< pictures that go through the network together
+  std::string output;      ///< NAME of the set
+  std::size_t batch = 16;  ///< pictures that go through the network together
   Dtype dtype = Dtype::float32;
   DecodeOptions decode;
-  std::string label = "parent";      ///< "parent", "none", or the path of a TSV
+  std::string label = "parent";  ///< "parent", "none", or the path of a TSV
   FailureLimit max_failures;
-  bool force = false;                ///< replace a finished set, drop an unfinished state
+  bool force = false;  ///< replace a finished set, drop an unfinished state
 };
 
 struct ExtractReport {
   std::uint64_t rows = 0;
   std::uint64_t failed = 0;
-  std::uint64_t resumed = 0;      ///< items whose result was taken over from a run that was stopped
-  bool nothing_to_do = false;     ///< the set is finished and its inputs are unchanged
+  std::uint64_t resumed = 0;   ///< items whose result was taken over from a run that was stopped
+  bool nothing_to_do = false;  ///< the set is finished and its inputs are unchanged
   std::optional<FailedItem> first_failure;
 };
 
@@ -56,8 +56,8 @@ struct EncoderChoice {
 /// Resolves a preset and weights file (default: weights_path(preset)), hashing but not loading the weights.
 EncoderChoice choose_encoder(const Preset& preset, const std::optional<std::string>& weights_file);
 
-/// Throws OutputError (a finished set is there and not unchanged, without `force`), Incompatible (an unfinished state of
-/// other arguments), Locked, MissingInput (all items failed, or max_failures reached: the state is kept).
+/// Throws OutputError (a finished set is there and not unchanged, without `force`), Incompatible (an unfinished state
+/// of other arguments), Locked, MissingInput (all items failed, or max_failures reached: the state is kept).
 ExtractReport extract(const Listing& listing, const EncoderChoice& encoder, const ExtractOptions& options,
                       const ExtractProgress& progress = {});
 

@@ -1,0 +1,48 @@
+#pragma once
+/// Input files: reading them once, and telling whether they are still what they were.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <cbir/base/bytes.hpp>
+
+struct stat;
+
+namespace cbir {
+
+/// What tells a file from one that was changed: kept for each item in NAME.state/inputs, as it stands in memory. All
+/// zeros for a file that cannot be examined.
+struct Stamp {
+  std::uint64_t size = 0;
+  std::uint64_t inode = 0;
+  std::int64_t mtime = 0;  ///< nanoseconds since 1970
+  std::int64_t ctime = 0;
+
+  bool operator==(const Stamp&) const = default;
+};
+static_assert(sizeof(Stamp) == 32);
+
+Stamp stamp_of(const struct stat& status);
+Stamp stamp_of(const std::string& path);
+
+/// What a path that is no regular file is, for messages: "folder", "FIFO", ...
+std::string kind_of(const struct stat& status);
+
+/// The first `wanted` bytes of a file, fewer if it has fewer. Throws MissingInput.
+std::vector<std::byte> read_head(const std::string& path, std::size_t wanted);
+
+/// A picture's file in memory.
+struct InputFile {
+  Stamp stamp;
+  std::vector<std::byte> data;
+};
+
+/// Reads a regular file. One that is no picture is not read beyond its head, however large it is. `stamp` is set before
+/// anything can fail. Throws MissingInput, or ResourceLimit beyond `max_bytes`; the message is the reason alone.
+void read_input(const std::string& path, std::uint64_t max_bytes, InputFile& file);
+
+/// Asks the system to fetch the file into its cache; returns at once, and errors are for whoever reads it.
+void read_ahead(const std::string& path);
+
+}  // namespace cbir

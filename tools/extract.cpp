@@ -1,0 +1,142 @@
+/// cbir-extract: pictures into an embedding set.
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cbir/base/file.hpp>
+#include <cbir/base/log.hpp>
+#include <cbir/base/parallel.hpp>
+#include <cbir/base/text.hpp>
+#include <cbir/cli/program.hpp>
+#include <cbir/extract/extract.hpp>
+
+namespace {
+
+struct Options {
+  std::vector<std::string> paths;            // files and folders
+  std::string files_from;                    // a file of paths, or "-"
+  bool nul = false;                          // paths in it end with NUL instead of newline
+  std::string model = "efficientnet-lite0";  // name of a preset, or path of one
+  std::string weights;                       // empty: where cbir-models puts them
+  std::size_t threads = 0;                   // 0: as many as there are processors for this process
+  std::string dtype = "float32", alpha = "white";
+  std::string max_failures;  // empty: no limit
+  cbir::ListingOptions listing;
+  cbir::ExtractOptions extract;
+};
+
+void add_options(CLI::App& app, Options& options) {
+  app.add_option("PATH", options.paths, "Pictures, and folders to walk");
+  app.add_option("-o,--output", options.extract.output, "Name of the set: writes NAME.npy, NAME.rows.jsonl, NAME.json")
+      ->required()
+      ->type_name("NAME");
+  app.add_option("--files-from", options.files_from, "Take paths from a file, one a line; - is standard input")
+      ->type_name("FILE");
+  app.add_flag("-0,--null", options.nul, "Paths of --files-from end with NUL, not newline");
+  app.add_option("--include", options.listing.include, "Walk: only files that match")
+      ->type_name("GLOB")
+      ->allow_extra_args(false);
+  app.add_option("--exclude", options.listing.exclude, "Walk: leave out files and folders that match")
+      ->type_name("GLOB")
+      ->allow_extra_args(false);
+  app.add_flag("--hidden", options.listing.hidden, "Walk: enter what begins with a dot, too");
+  app.add_option("--model", options.model, "Encoder: a preset's name, or its file.json")
+      ->type_name("NAME|FILE")
+      ->capture_default_str();
+  app.add_option("--weights", options.weights, "Weights, instead of those that cbir-models fetched")->type_name("FILE");
+  app.add_option("--label", options.extract.label,
+                 "Labels: parent (the folder's name), none, or a TSV of path and label")
+      ->type_name("parent|none|TSV")
+      ->capture_default_str();
+  app.add_option("--dtype", options.dtype, "Type of the vectors")
+      ->check(CLI::IsMember({"float32", "float16"}))
+      ->capture_default_str();
+  app.add_option("--alpha", options.alpha, "Transparent pictures: on white, or as if opaque")
+      ->check(CLI::IsMember({"white", "drop"}))
+      ->capture_default_str();
+  app.add_option("--max-pixels", options.extract.decode.max_pixels, "Refuse larger pictures, before decoding")
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_flag("--accept-truncated", options.extract.decode.accept_truncated,
+               "Take JPEGs that end too early, the rest grey");
+  app.add_option("--max-failures", options.max_failures, "Give up after more failures than this")->type_name("N|P%");
+  app.add_option("--batch", options.extract.batch, "Pictures that go through the network together")
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--threads", options.threads, "Threads; 0 means one a processor")
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_flag("--force", options.extract.force, "Replace a finished set, drop an unfinished run");
+}
+
+/// Checks what the options say together, before any picture is opened.
+void validate(Options& options) {
+  if (options.paths.empty() == options.files_from.empty())
+    throw cbir::UsageError(options.paths.empty() ? "no pictures named: give PATH..., or --files-from"
+                                                 : "found PATH and --files-from, expected one of them");
+  if (options.nul && options.files_from.empty())
+    throw cbir::UsageError("-0 is about --files-from, which was not given");
+  if (options.threads > 1024)
+    throw cbir::UsageError(fmt::format("found {} threads, expected at most 1024", options.threads));
+  if (!options.files_from.empty() && (!options.listing.include.empty() || !options.listing.exclude.empty()))
+    throw cbir::UsageError("--include and --exclude are about walks through folders, not about --files-from");
+  options.extract.dtype = cbir::parse_dtype(options.dtype);
+  options.extract.decode.alpha = options.alpha == "white" ? cbir::Alpha::white : cbir::Alpha::drop;
+  if (!options.max_failures.empty()) options.extract.max_failures = cbir::parse_failure_limit(options.max_failures);
+}
+
+cbir::Listing list(const Options& options) {
+  if (options.files_from.empty()) return cbir::list_paths(options.paths, options.listing);
+  const cbir::Listing listing = cbir::list_lines(cbir::read_text(options.files_from), options.nul ? '\0' : '\n');
+  if (listing.files.empty())
+    throw cbir::MissingInput(fmt::format("{}: the list is empty", cbir::display_path(options.files_from)));
+  return listing;
+}
+
+/// One line: always if something was skipped, else for people who watch.
+void summarise(const cbir::ExtractReport& report, const cbir::Listing& listing, const Options& options, bool watched) {
+  const cbir::SetPaths paths = cbir::set_paths(options.extract.output);
+  const std::string ignored =
+      listing.ignored ? fmt::format("; {} passed over, being no pictures", cbir::counted(listing.ignored, "file")) : "";
+  if (report.nothing_to_do) {
+    cbir::log(
+        watched ? cbir::LogLevel::info : cbir::LogLevel::debug,
+        fmt::format("nothing to do: {} is finished and its inputs are unchanged", cbir::display_path(paths.manifest)));
+  } else if (report.failed) {
+    cbir::log(cbir::LogLevel::warning,
+              fmt::format("{} of {} skipped, the first {}: {}; all of them are listed in {}{}", report.failed,
+                          cbir::counted(listing.files.size(), "item"), cbir::display_path(report.first_failure->path),
+                          report.first_failure->reason, cbir::display_path(paths.failed), ignored));
+  } else {
+    cbir::log(watched ? cbir::LogLevel::info : cbir::LogLevel::debug,
+              fmt::format("{} in {}{}", cbir::counted(report.rows, "row"), cbir::display_path(paths.npy), ignored));
+  }
+}
+
+cbir::ExitCode run(Options options, const cbir::Program& program) {
+  validate(options);
+  const cbir::ThreadLimit threads(options.threads);
+  const auto weights = options.weights.empty() ? std::nullopt : std::optional(options.weights);
+  const cbir::EncoderChoice encoder = cbir::choose_encoder(cbir::load_preset(options.model), weights);
+  const cbir::Listing listing = list(options);
+  cbir::ExtractReport report;
+  {
+    cbir::ProgressLine line("pictures", listing.files.size(), program.shows_progress());
+    report = cbir::extract(listing, encoder, options.extract,
+                           [&](std::uint64_t done, std::uint64_t failed) { line.update(done, failed); });
+  }
+  summarise(report, listing, options, isatty(STDERR_FILENO) == 1);
+  return report.failed && !report.nothing_to_do ? cbir::ExitCode::skipped : cbir::ExitCode::ok;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  cbir::Program program({.name = "cbir-extract",
+                         .summary = "Turn pictures into an embedding set: one vector a picture.",
+                         .example = "cbir-extract -o photos ~/Pictures && cbir-index build photos -o photos.cbir",
+                         .see_also = "cbir-models, cbir-index, cbir-query"});
+  Options options;
+  add_options(program.app(), options);
+  return program.run(argc, argv, [&] { return run(options, program); });
+}
