@@ -18,14 +18,14 @@ struct PageFacts {
   std::string metric;
   std::uint64_t rows = 0;
   std::uint64_t k = 0;
-  std::optional<double> min_score;
+  std::optional<double> min_score = {};
 };
 
 struct ThumbnailOptions {
-  std::string root;       ///< put before the paths of results; empty: paths as they are
+  std::string root = {};       ///< put before the paths of results; empty: paths as they are
   int side = 240;         ///< longest side in pixels; smaller pictures stay as they are
   int quality = 82;       ///< JPEG's
-  DecodeOptions decode;
+  DecodeOptions decode = {};
 };
 
 /// A picture that comes more than once is inlined once. One that cannot be read becomes a box that says why.

@@ -21,7 +21,7 @@ namespace cbir {
 
 /// Shows paths that begin with `from` with `to` in its place.
 struct PathPrefix {
-  std::string from, to;
+  std::string from = {}, to = {};
 
   std::string apply(std::string path) const;
   std::string undo(std::string path) const;  ///< the inverse
@@ -29,9 +29,9 @@ struct PathPrefix {
 
 struct QueryOptions {
   std::size_t k = 10;               ///< results a query, at most
-  std::optional<double> min_score;  ///< results below it are left out
+  std::optional<double> min_score = {};  ///< results below it are left out
   bool exclude_self = false;        ///< leave a row that asks out of its own ranking (query_rows)
-  PathPrefix prefix;
+  PathPrefix prefix = {};
 };
 
 struct QueryReport {
@@ -63,7 +63,7 @@ std::uint64_t position_of_id(const Index& index, std::uint64_t id);
 std::uint64_t position_of_path(const Index& index, const std::string& path);
 
 struct ImageQueryOptions {
-  DecodeOptions decode;
+  DecodeOptions decode = {};
   std::size_t batch = 4;  ///< pictures that go through the network together: slots by position in the list
 };
 
