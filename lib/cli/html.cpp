@@ -63,11 +63,13 @@ class HtmlWriter final : public RankingWriter {
     results_ += ranking.results.size();
     const std::string query_file = ranking.row ? below_root(ranking.picture) : ranking.picture;
     prepare(ranking, query_file);
-    out_.write(fmt::format("<section class=\"query\" id=\"q{0}\" tabindex=\"-1\" aria-labelledby=\"t{0}\">\n", queries_));
+    out_.write(
+        fmt::format("<section class=\"query\" id=\"q{0}\" tabindex=\"-1\" aria-labelledby=\"t{0}\">\n", queries_));
     write_query(ranking, query_file);
     if (ranking.results.empty()) {
-      out_.write(facts_.min_score ? fmt::format("<p class=\"nothing\">Nothing scores {} or more.</p>\n", *facts_.min_score)
-                                  : "<p class=\"nothing\">The index holds nothing else.</p>\n");
+      out_.write(facts_.min_score
+                     ? fmt::format("<p class=\"nothing\">Nothing scores {} or more.</p>\n", *facts_.min_score)
+                     : "<p class=\"nothing\">The index holds nothing else.</p>\n");
     } else {
       out_.write("<ol class=\"results\">\n");
       for (std::size_t i = 0; i < ranking.results.size(); ++i) write_card(ranking, i);
@@ -79,13 +81,15 @@ class HtmlWriter final : public RankingWriter {
 
   void finish() override {
     begin();
-    out_.write(fmt::format("</main>\n<footer><span>{} queries, {} results</span><span class=\"keys\"><kbd>j</kbd> <kbd>k</kbd> next, "
-                           "previous query · <kbd>Tab</kbd> into the results, arrow keys among them</span></footer>\n"
-                           "<script>{}</script>\n</body>\n</html>\n",
-                           grouped(queries_), grouped(results_), page::kScript));
+    out_.write(fmt::format(
+        "</main>\n<footer><span>{} queries, {} results</span><span class=\"keys\"><kbd>j</kbd> <kbd>k</kbd> next, "
+        "previous query · <kbd>Tab</kbd> into the results, arrow keys among them</span></footer>\n"
+        "<script>{}</script>\n</body>\n</html>\n",
+        grouped(queries_), grouped(results_), page::kScript));
     if (unreadable_ > 0)
-      log(LogLevel::warning, fmt::format("{} of {} cannot be shown on the page; if they lie elsewhere now, --root says where",
-                                         unreadable_, counted(pictures_.size(), "picture")));
+      log(LogLevel::warning,
+          fmt::format("{} of {} cannot be shown on the page; if they lie elsewhere now, --root says where", unreadable_,
+                      counted(pictures_.size(), "picture")));
   }
 
  private:
@@ -106,10 +110,13 @@ class HtmlWriter final : public RankingWriter {
     const std::string name = html_escape(facts_.index);
     out_.write(fmt::format(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src "
+        "'unsafe-inline'; "
         "script-src 'sha256-{}'\">\n"
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"generator\" content=\"cbir\">\n"
-        "<title>Similar pictures · {}</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n{}</style>\n</head>\n<body>\n"
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"generator\" "
+        "content=\"cbir\">\n"
+        "<title>Similar pictures · {}</title>\n<link rel=\"icon\" "
+        "href=\"data:,\">\n<style>\n{}</style>\n</head>\n<body>\n"
         "<a class=\"skip\" href=\"#q1\">To the first query</a>\n<header>\n<h1>Similar pictures</h1>\n<dl>\n",
         script_hash(), name, page::kStyle));
     const auto fact = [&](std::string_view term, const std::string& value) {
@@ -149,12 +156,12 @@ class HtmlWriter final : public RankingWriter {
   void write_picture(const std::string& file, const std::string& alt) {
     const Picture& picture = pictures_.at(file);
     if (!picture.problem.empty()) {
-      out_.write(fmt::format("<div class=\"unreadable\" role=\"img\" aria-label=\"{0}: {1}\">{2}<span>{1}</span></div>", alt,
-                             html_escape(picture.problem), kBrokenPicture));
+      out_.write(fmt::format("<div class=\"unreadable\" role=\"img\" aria-label=\"{0}: {1}\">{2}<span>{1}</span></div>",
+                             alt, html_escape(picture.problem), kBrokenPicture));
       return;
     }
-    out_.write(fmt::format("<svg class=\"picture\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">", picture.width,
-                           picture.height, alt));
+    out_.write(fmt::format("<svg class=\"picture\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">",
+                           picture.width, picture.height, alt));
     if (const auto jpeg = fresh_.find(file); jpeg != fresh_.end()) {
       out_.write(fmt::format("<image id=\"p{}\" width=\"{}\" height=\"{}\" href=\"data:image/jpeg;base64,{}\"/></svg>",
                              picture.number, picture.width, picture.height, base64_encode(as_text(jpeg->second))));
@@ -172,13 +179,14 @@ class HtmlWriter final : public RankingWriter {
       write_picture(file, "Query picture " + html_escape(ranking.query));
     }
     std::string kind = ranking.row ? fmt::format(", row {}", *ranking.row) : "";
-    out_.write(fmt::format("</div>\n<p class=\"number\"><a href=\"#q{0}\">Query {0}{1}</a></p>\n<h2 id=\"t{0}\">{2}</h2>\n", queries_,
-                           kind, file.empty() ? "Vector " + html_escape(ranking.query) : path_html(ranking.query)));
+    out_.write(
+        fmt::format("</div>\n<p class=\"number\"><a href=\"#q{0}\">Query {0}{1}</a></p>\n<h2 id=\"t{0}\">{2}</h2>\n",
+                    queries_, kind, file.empty() ? "Vector " + html_escape(ranking.query) : path_html(ranking.query)));
     if (ranking.label) {
       const auto same = std::count_if(ranking.results.begin(), ranking.results.end(),
                                       [&](const RankedRow& row) { return row.label == ranking.label; });
-      out_.write(fmt::format("<p class=\"note\">{} of {} share its label, <b>{}</b></p>\n", same, ranking.results.size(),
-                             html_escape(*ranking.label)));
+      out_.write(fmt::format("<p class=\"note\">{} of {} share its label, <b>{}</b></p>\n", same,
+                             ranking.results.size(), html_escape(*ranking.label)));
     }
     out_.write("</div>\n");
   }
@@ -189,9 +197,10 @@ class HtmlWriter final : public RankingWriter {
     // One card of a list is a stop of the Tab key; the script moves it.
     out_.write(fmt::format("<li class=\"card\" tabindex=\"{}\">\n<div class=\"frame\">", i == 0 ? 0 : -1));
     write_picture(below_root(row.path), fmt::format("Result {}, {}", i + 1, name));
-    out_.write(fmt::format("</div>\n<div class=\"about\">\n<div class=\"line\"><span class=\"rank\"><span class=\"hidden\">Rank "
-                           "</span>{}</span><span class=\"score\" title=\"score {}\">{:.4f}</span></div>\n",
-                           i + 1, format_score(row.score), row.score));
+    out_.write(fmt::format(
+        "</div>\n<div class=\"about\">\n<div class=\"line\"><span class=\"rank\"><span class=\"hidden\">Rank "
+        "</span>{}</span><span class=\"score\" title=\"score {}\">{:.4f}</span></div>\n",
+        i + 1, format_score(row.score), row.score));
     if (facts_.metric == "cosine")
       out_.write(fmt::format("<div class=\"bar\"><i style=\"width:{:.1f}%\"></i></div>\n",
                              100 * std::clamp(row.score, 0.0F, 1.0F)));

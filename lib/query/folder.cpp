@@ -24,8 +24,9 @@ std::string cache_folder(const FolderOptions& options) {
   if (!options.cache.empty()) return options.cache;
   if (const char* xdg = std::getenv("XDG_CACHE_HOME"); xdg && *xdg == '/') return std::string(xdg) + "/cbir";
   if (const char* home = std::getenv("HOME"); home && *home) return std::string(home) + "/.cache/cbir";
-  throw MissingInput("neither HOME nor XDG_CACHE_HOME is set, so there is no place to keep the index of a folder; set one, "
-                     "or use cbir-extract and cbir-index");
+  throw MissingInput(
+      "neither HOME nor XDG_CACHE_HOME is set, so there is no place to keep the index of a folder; set one, "
+      "or use cbir-extract and cbir-index");
 }
 
 std::string real_path(const std::string& folder) {
@@ -68,8 +69,8 @@ void refresh(const std::string& cache, const std::string& index, const Listing& 
   write_file(cache + "/stamps", stamps.text(), true);
   set.clean_up();
   remove_other_indexes(cache, index);
-  log(LogLevel::debug, fmt::format("{} extracted, {} taken over, {} failed", counted(update.extracted, "picture"), update.reused,
-                                   update.failed));
+  log(LogLevel::debug, fmt::format("{} extracted, {} taken over, {} failed", counted(update.extracted, "picture"),
+                                   update.reused, update.failed));
 }
 
 }  // namespace

@@ -49,7 +49,8 @@ Source open_last(const std::string& name) {
   try {
     return open_source(name);
   } catch (const Error& error) {
-    log(LogLevel::warning, fmt::format("the cached vectors cannot be used, all pictures are read again: {}", error.what()));
+    log(LogLevel::warning,
+        fmt::format("the cached vectors cannot be used, all pictures are read again: {}", error.what()));
     return {};
   }
 }
@@ -134,10 +135,10 @@ Stamps Stamps::of(const Listing& listing) {
     struct stat status {};
     const bool known = stat(file.path.c_str(), &status) == 0;
     const auto nanoseconds = [](const timespec& t) { return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec; };
-    const std::string line =
-        known ? fmt::format("{}\t{}\t{}\t{}\t{}", tsv_escape(file.path), status.st_size, nanoseconds(status.st_mtim),
-                            nanoseconds(status.st_ctim), status.st_ino)
-              : fmt::format("{}\t{}", tsv_escape(file.path), tsv_escape(file.problem));
+    const std::string line = known
+                                 ? fmt::format("{}\t{}\t{}\t{}\t{}", tsv_escape(file.path), status.st_size,
+                                               nanoseconds(status.st_mtim), nanoseconds(status.st_ctim), status.st_ino)
+                                 : fmt::format("{}\t{}", tsv_escape(file.path), tsv_escape(file.problem));
     stamps.add(line);
   }
   return stamps;

@@ -96,8 +96,9 @@ QueryReport query_images(const Index& index, const Encoder& encoder, const std::
     if (!askers.empty()) ranker.rank({queries.data(), askers.size(), encoder.dim()}, askers);
   }
   if (ranker.report().queries == 0)
-    throw MissingInput(fmt::format("nothing to search for: {} could not be read",
-                                   paths.size() == 1 ? "the one picture asked for" : fmt::format("all {} pictures", paths.size())));
+    throw MissingInput(
+        fmt::format("nothing to search for: {} could not be read",
+                    paths.size() == 1 ? "the one picture asked for" : fmt::format("all {} pictures", paths.size())));
   return ranker.report();
 }
 

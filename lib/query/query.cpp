@@ -15,10 +15,10 @@
 namespace cbir {
 namespace {
 
-constexpr std::size_t kBlockBytes = 8 << 20;     // of query vectors that are searched together
-constexpr std::size_t kBlockHits = 1 << 20;      // that they may yield
+constexpr std::size_t kBlockBytes = 8 << 20;  // of query vectors that are searched together
+constexpr std::size_t kBlockHits = 1 << 20;   // that they may yield
 constexpr std::size_t kBlockQueries = 1024;
-constexpr std::size_t kNamedRows = 5;            // in a message
+constexpr std::size_t kNamedRows = 5;  // in a message
 
 std::size_t block_size(const Index& index, std::size_t k) {
   const std::size_t by_bytes = kBlockBytes / (index.dim() * sizeof(float));
@@ -31,10 +31,11 @@ void check_fingerprints(const Index& index, const EmbeddingSet& vectors) {
   if (!vectors.manifest() || vectors.manifest()->fingerprint.empty() || ours.empty()) return;
   const Manifest& manifest = *vectors.manifest();
   if (manifest.fingerprint == ours) return;
-  throw Incompatible(fmt::format("{}: vectors of encoder {} ({:.12}...), but {} holds those of {} ({:.12}...); their scores "
-                                 "mean nothing. Extract the queries with the index's encoder, or insist with --allow-mismatch",
-                                 display_path(vectors.name()), manifest.encoder, manifest.fingerprint,
-                                 display_path(index.path()), index.info().encoder, ours));
+  throw Incompatible(
+      fmt::format("{}: vectors of encoder {} ({:.12}...), but {} holds those of {} ({:.12}...); their scores "
+                  "mean nothing. Extract the queries with the index's encoder, or insist with --allow-mismatch",
+                  display_path(vectors.name()), manifest.encoder, manifest.fingerprint, display_path(index.path()),
+                  index.info().encoder, ours));
 }
 
 /// A row whose path ends as `path` does: what the user may have meant.
@@ -103,8 +104,8 @@ QueryReport query_rows(const Index& index, std::span<const std::uint64_t> positi
 
 std::uint64_t position_of_id(const Index& index, std::uint64_t id) {
   if (const auto position = index.position_of(id)) return *position;
-  throw MissingInput(fmt::format("{}: no row has the id {}; its {} have ids from {} to {}", display_path(index.path()), id,
-                                 counted(index.size(), "row"), index.id(0), index.id(index.size() - 1)));
+  throw MissingInput(fmt::format("{}: no row has the id {}; its {} have ids from {} to {}", display_path(index.path()),
+                                 id, counted(index.size(), "row"), index.id(0), index.id(index.size() - 1)));
 }
 
 std::uint64_t position_of_path(const Index& index, const std::string& path) {
@@ -118,24 +119,26 @@ std::uint64_t position_of_path(const Index& index, const std::string& path) {
   std::string ids;
   for (std::size_t i = 0; i < std::min(found.size(), kNamedRows); ++i)
     ids += fmt::format("{}{}", i == 0 ? "" : ", ", index.id(found[i]));
-  throw Incompatible(fmt::format("{}: {} rows have the path {}; choose one with --row: {}{}", display_path(index.path()),
-                                 found.size(), display_path(path), ids, found.size() > kNamedRows ? ", ..." : ""));
+  throw Incompatible(fmt::format("{}: {} rows have the path {}; choose one with --row: {}{}",
+                                 display_path(index.path()), found.size(), display_path(path), ids,
+                                 found.size() > kNamedRows ? ", ..." : ""));
 }
 
 EncoderChoice choose_query_encoder(const Index& index, const std::string& model,
                                    const std::optional<std::string>& weights, bool allow_mismatch) {
   const IndexInfo& info = index.info();
   if (model.empty() && info.preset.empty())
-    throw Incompatible(fmt::format("{}: the index names no encoder, so pictures cannot be compared with it; if you know which "
-                                   "one made its vectors, name it with --model, or query with --vectors",
-                                   display_path(index.path())));
-  const Preset preset =
-      model.empty() ? parse_preset(info.preset, fmt::format("{}: preset", display_path(index.path()))) : load_preset(model);
+    throw Incompatible(
+        fmt::format("{}: the index names no encoder, so pictures cannot be compared with it; if you know which "
+                    "one made its vectors, name it with --model, or query with --vectors",
+                    display_path(index.path())));
+  const Preset preset = model.empty() ? parse_preset(info.preset, fmt::format("{}: preset", display_path(index.path())))
+                                      : load_preset(model);
   EncoderChoice choice = choose_encoder(preset, weights);
   if (!info.fingerprint.empty() && choice.fingerprint != info.fingerprint) {
     const std::string what =
-        fmt::format("{}: made by encoder {} ({:.12}...), but the encoder here is {} ({:.12}...)", display_path(index.path()),
-                    info.encoder, info.fingerprint, preset.name, choice.fingerprint);
+        fmt::format("{}: made by encoder {} ({:.12}...), but the encoder here is {} ({:.12}...)",
+                    display_path(index.path()), info.encoder, info.fingerprint, preset.name, choice.fingerprint);
     if (!allow_mismatch)
       throw Incompatible(what + "; use the weights that the index was made with, or insist with --allow-mismatch");
     log(LogLevel::warning, what);

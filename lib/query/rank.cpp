@@ -32,7 +32,8 @@ void Ranker::count(const Ranking& ranking, const std::vector<Hit>& hits) {
   report_.results += ranking.results.size();
   if (!ranking.results.empty() || !options_.min_score) return;
   ++report_.empty;
-  const auto other = std::ranges::find_if(hits, [&](const Hit& hit) { return !options_.exclude_self || hit.id != ranking.row; });
+  const auto other =
+      std::ranges::find_if(hits, [&](const Hit& hit) { return !options_.exclude_self || hit.id != ranking.row; });
   if (other != hits.end()) report_.best_left_out = std::max(other->score, report_.best_left_out.value_or(other->score));
 }
 

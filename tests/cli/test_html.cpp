@@ -35,7 +35,13 @@ std::size_t count(const std::string& text, std::string_view what) {
   return found;
 }
 
-const PageFacts kFacts = {.index = "x.cbir", .encoder = "lite", .metric = "cosine", .rows = 12345, .k = 2,};
+const PageFacts kFacts = {
+    .index = "x.cbir",
+    .encoder = "lite",
+    .metric = "cosine",
+    .rows = 12345,
+    .k = 2,
+};
 
 }  // namespace
 
@@ -44,8 +50,9 @@ TEST_CASE("a picture that is shown three times is inlined once") {
   write_picture(folder / "a.jpg", 600, 300, 20);
   write_picture(folder / "b.jpg", 50, 80, 200);
   const RankedRow a = {0, 1.0F, folder / "a.jpg", {}}, b = {1, 0.5F, folder / "b.jpg", {}};
-  const std::string html = page(folder, kFacts, {}, {{.query = a.path, .picture = a.path, .results = {a, b}},
-                                                     {.query = b.path, .picture = b.path, .results = {b, a}}});
+  const std::string html = page(folder, kFacts, {},
+                                {{.query = a.path, .picture = a.path, .results = {a, b}},
+                                 {.query = b.path, .picture = b.path, .results = {b, a}}});
   CHECK(count(html, "data:image/jpeg;base64,") == 2);
   CHECK(count(html, "<use href=\"#p1\"/>") == 2);
   CHECK(count(html, "<use href=\"#p2\"/>") == 2);
@@ -57,7 +64,11 @@ TEST_CASE("a picture that is shown three times is inlined once") {
 TEST_CASE("a page names nothing that lies outside it") {
   const TemporaryFolder folder;
   write_picture(folder / "a.jpg", 8, 8, 20);
-  const std::string html = page(folder, kFacts, {}, {{.query = "q", .picture = folder / "a.jpg",}});
+  const std::string html = page(folder, kFacts, {},
+                                {{
+                                    .query = "q",
+                                    .picture = folder / "a.jpg",
+                                }});
   CHECK(count(html, "http://") + count(html, "https://") + count(html, "url(") + count(html, "src=") == 0);
   CHECK(count(html, "default-src 'none'") == 1);
 }
@@ -65,8 +76,8 @@ TEST_CASE("a page names nothing that lies outside it") {
 TEST_CASE("names cannot become markup") {
   const TemporaryFolder folder;
   const std::string name = "<script>alert(1)</script>\"'&\xff.jpg";
-  const std::string html = page(folder, kFacts, {}, {{.query = name, .picture = name, .row = 0, .label = name,
-                                                      .results = {{0, 1, name, name}}}});
+  const std::string html = page(
+      folder, kFacts, {}, {{.query = name, .picture = name, .row = 0, .label = name, .results = {{0, 1, name, name}}}});
   CHECK(count(html, "<script>") == 1);  // the page's own
   CHECK(is_utf8(html));
 }
@@ -74,8 +85,9 @@ TEST_CASE("names cannot become markup") {
 TEST_CASE("a picture that cannot be read is a box with the reason") {
   const TemporaryFolder folder;
   write_file(folder / "text.jpg", "not a picture", false);
-  const std::string html = page(folder, kFacts, {}, {{.query = "0",
-                                                      .results = {{0, 1, folder / "missing.jpg", {}}, {1, 1, folder / "text.jpg", {}}}}});
+  const std::string html =
+      page(folder, kFacts, {},
+           {{.query = "0", .results = {{0, 1, folder / "missing.jpg", {}}, {1, 1, folder / "text.jpg", {}}}}});
   CHECK(count(html, "class=\"unreadable\"") == 3);  // the vector that asks has no picture either
   CHECK(count(html, "<span>cannot be opened: No such file or directory</span>") == 1);
   CHECK(count(html, "<span>a vector</span>") == 1);
@@ -96,7 +108,8 @@ TEST_CASE("--root says where pictures of the index lie, but not those that ask")
 TEST_CASE("labels are compared only where the query is a row that has one") {
   const TemporaryFolder folder;
   const std::vector<RankedRow> rows = {{0, 1, "church/a.jpg", "church"}, {1, 0.5F, "dog/b.jpg", "dog"}};
-  const std::string by_row = page(folder, kFacts, {}, {{.query = "church/a.jpg", .row = 0, .label = "church", .results = rows}});
+  const std::string by_row =
+      page(folder, kFacts, {}, {{.query = "church/a.jpg", .row = 0, .label = "church", .results = rows}});
   CHECK(count(by_row, "1 of 2 share its label, <b>church</b>") == 1);
   CHECK(count(by_row, "class=\"label same\"") == 1);
   const std::string by_picture = page(folder, kFacts, {}, {{.query = "church/q.jpg", .results = rows}});
@@ -109,6 +122,9 @@ TEST_CASE("a query without results says why") {
   const TemporaryFolder folder;
   PageFacts facts = kFacts;
   facts.min_score = 0.9;
-  const std::string html = page(folder, facts, {}, {{.query = "0",}});
+  const std::string html = page(folder, facts, {},
+                                {{
+                                    .query = "0",
+                                }});
   CHECK(count(html, "Nothing scores 0.9 or more.") == 1);
 }

@@ -29,9 +29,15 @@ const std::vector<Ranking> kRankings = {
     {.query = "q 1.jpg",
      .picture = "q 1.jpg",
      .results = {{.id = 7, .score = 0.98765432F, .path = "a/b.jpg", .label = "a"},
-                 {.id = 9, .score = -0.0000001F, .path = "tab\tline\nback\\slash",}}},
+                 {
+                     .id = 9,
+                     .score = -0.0000001F,
+                     .path = "tab\tline\nback\\slash",
+                 }}},
     {.query = "\xff.jpg", .results = {{.id = 1, .score = -2.5F, .path = "\xfe", .label = "ü"}}},
-    {.query = "nothing found",},
+    {
+        .query = "nothing found",
+    },
 };
 
 }  // namespace
@@ -52,9 +58,12 @@ TEST_CASE("TSV that ends records with NUL leaves the path raw") {
 
 TEST_CASE("JSON Lines: what is not UTF-8 is base64, a label that is not there is left out") {
   CHECK(written([](OutputFile& out) { return make_jsonl_writer(out); }, kRankings) ==
-        R"({"query":"q 1.jpg","rank":1,"id":7,"score":0.987654,"path":"a/b.jpg","label":"a"})" "\n"
-        R"({"query":"q 1.jpg","rank":2,"id":9,"score":0.000000,"path":"tab\tline\nback\\slash"})" "\n"
-        R"({"query_b64":"/y5qcGc=","rank":1,"id":1,"score":-2.500000,"path_b64":"/g==","label":"ü"})" "\n");
+        R"({"query":"q 1.jpg","rank":1,"id":7,"score":0.987654,"path":"a/b.jpg","label":"a"})"
+        "\n"
+        R"({"query":"q 1.jpg","rank":2,"id":9,"score":0.000000,"path":"tab\tline\nback\\slash"})"
+        "\n"
+        R"({"query_b64":"/y5qcGc=","rank":1,"id":1,"score":-2.500000,"path_b64":"/g==","label":"ü"})"
+        "\n");
 }
 
 TEST_CASE("TREC: six columns whatever the names hold") {

@@ -55,7 +55,8 @@ TEST_CASE("a folder is indexed once") {
   CHECK(first.extracted == 3);
   CHECK(first.reused == 0);
   CHECK(first.failed == 0);
-  CHECK(paths(first) == std::vector<std::string>{folder.photo("c10.jpg"), folder.photo("green/b.jpg"), folder.photo("red/a.jpg")});
+  CHECK(paths(first) ==
+        std::vector<std::string>{folder.photo("c10.jpg"), folder.photo("green/b.jpg"), folder.photo("red/a.jpg")});
 
   const FolderIndex second = folder.refresh();
   CHECK(second.path == first.path);
@@ -74,7 +75,8 @@ TEST_CASE("only what is new or changed is extracted again") {
   const FolderIndex after = folder.refresh();
   CHECK(after.extracted == 2);
   CHECK(after.reused == 1);
-  CHECK(paths(after) == std::vector<std::string>{folder.photo("c9.jpg"), folder.photo("green/b.jpg"), folder.photo("red/a.jpg")});
+  CHECK(paths(after) ==
+        std::vector<std::string>{folder.photo("c9.jpg"), folder.photo("green/b.jpg"), folder.photo("red/a.jpg")});
   CHECK(vector_of(after, folder.photo("red/a.jpg")) == red);
   CHECK(vector_of(after, folder.photo("green/b.jpg")) != green);
   CHECK_FALSE(exists(before.path));

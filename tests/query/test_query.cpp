@@ -31,7 +31,8 @@ Index make_index(const TemporaryFolder& folder) {
 }
 
 /// An index of all pictures in these folders.
-Index index_folders(const TemporaryFolder& folder, const std::vector<std::string>& folders, const EncoderChoice& choice) {
+Index index_folders(const TemporaryFolder& folder, const std::vector<std::string>& folders,
+                    const EncoderChoice& choice) {
   ExtractOptions options;
   options.output = folder / "set";
   extract(list_paths(folders, {}), choice, options);
@@ -116,7 +117,8 @@ TEST_CASE("min_score leaves out, and what was nearest is known") {
   const Index index = make_index(folder);
   const std::vector<std::uint64_t> positions = {0, 2};
   Collected found;
-  const QueryReport report = query_rows(index, positions, {.k = 4, .min_score = 0.5, .exclude_self = true}, found.sink());
+  const QueryReport report =
+      query_rows(index, positions, {.k = 4, .min_score = 0.5, .exclude_self = true}, found.sink());
   CHECK(found.ids(0) == Ids{1});
   CHECK(found.ids(1).empty());
   CHECK(report.queries == 2);
@@ -180,7 +182,8 @@ TEST_CASE("rankings of pictures do not depend on where in the list they stand") 
   const EncoderChoice choice = fake_choice(&encoded, &opened);
   const Index index = index_folders(folder, {folder / "x"}, choice);
   std::vector<std::string> pictures;
-  for (int i = 0; i < 100; ++i) pictures.push_back(folder / (i % 3 == 0 ? "x/red.jpg" : i % 3 == 1 ? "x/blue.jpg" : "x/green.jpg"));
+  for (int i = 0; i < 100; ++i)
+    pictures.push_back(folder / (i % 3 == 0 ? "x/red.jpg" : i % 3 == 1 ? "x/blue.jpg" : "x/green.jpg"));
   Collected found;
   query_images(index, *choice.open(), pictures, {}, {.k = 1}, found.sink(), [](const FailedItem&) {});
   REQUIRE(found.rankings.size() == 100);

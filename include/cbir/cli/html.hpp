@@ -22,7 +22,7 @@ struct PageFacts {
 };
 
 struct ThumbnailOptions {
-  std::string root = {};       ///< put before the paths of results; empty: paths as they are
+  std::string root = {};  ///< put before the paths of results; empty: paths as they are
   int side = 240;         ///< longest side in pixels; smaller pictures stay as they are
   int quality = 82;       ///< JPEG's
   DecodeOptions decode = {};

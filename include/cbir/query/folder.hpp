@@ -1,7 +1,8 @@
 #pragma once
 /// An index of a folder of pictures, kept in a cache and brought up to date when it is asked for.
 ///
-///     CACHE/folders/<key>/      key: of the folder's absolute path, the encoder's fingerprint and the decoder's options
+///     CACHE/folders/<key>/      key: of the folder's absolute path, the encoder's fingerprint and the decoder's
+///     options
 ///       folder                  that path, for people
 ///       lock                    held by a run that refreshes
 ///       pictures.*              the embedding set of all pictures
@@ -25,11 +26,11 @@ struct FolderOptions {
 
 struct FolderIndex {
   std::string path;             ///< of the index
-  PathPrefix prefix = {};            ///< from paths in the index to paths below the folder as given
+  PathPrefix prefix = {};       ///< from paths in the index to paths below the folder as given
   std::uint64_t extracted = 0;  ///< pictures that went through the network now
   std::uint64_t reused = 0;     ///< pictures taken over from the last time
   std::uint64_t failed = 0;     ///< pictures of the folder that could not be read
-  std::string failures = {};         ///< the file that lists them
+  std::string failures = {};    ///< the file that lists them
 };
 
 /// Of the pictures that go through the network.

@@ -28,17 +28,17 @@ struct PathPrefix {
 };
 
 struct QueryOptions {
-  std::size_t k = 10;               ///< results a query, at most
+  std::size_t k = 10;                    ///< results a query, at most
   std::optional<double> min_score = {};  ///< results below it are left out
-  bool exclude_self = false;        ///< leave a row that asks out of its own ranking (query_rows)
+  bool exclude_self = false;             ///< leave a row that asks out of its own ranking (query_rows)
   PathPrefix prefix = {};
 };
 
 struct QueryReport {
-  std::uint64_t queries = 0;       ///< answered
+  std::uint64_t queries = 0;  ///< answered
   std::uint64_t results = 0;
-  std::uint64_t failed = 0;        ///< pictures that could not be read
-  std::uint64_t empty = 0;         ///< queries with nothing at or above min_score
+  std::uint64_t failed = 0;            ///< pictures that could not be read
+  std::uint64_t empty = 0;             ///< queries with nothing at or above min_score
   std::optional<float> best_left_out;  ///< the highest score below min_score of a query that is empty
 };
 
@@ -73,9 +73,9 @@ QueryReport query_images(const Index& index, const Encoder& encoder, const std::
                          const ImageQueryOptions& images, const QueryOptions& options, const RankingSink& sink,
                          const FailureSink& failed);
 
-/// The encoder for pictures that are asked of this index: the one that the index names, or `model` (a name or a preset's
-/// path) if given; `weights` as for choose_encoder(). Throws Incompatible if the index names no encoder and `model` is
-/// empty, or if the fingerprints differ, unless `allow_mismatch`.
+/// The encoder for pictures that are asked of this index: the one that the index names, or `model` (a name or a
+/// preset's path) if given; `weights` as for choose_encoder(). Throws Incompatible if the index names no encoder and
+/// `model` is empty, or if the fingerprints differ, unless `allow_mismatch`.
 EncoderChoice choose_query_encoder(const Index& index, const std::string& model,
                                    const std::optional<std::string>& weights, bool allow_mismatch);
 
