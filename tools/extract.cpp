@@ -116,9 +116,9 @@ void summarise(const cbir::ExtractReport& report, const cbir::Listing& listing, 
 cbir::ExitCode run(Options options, const cbir::Program& program) {
   validate(options);
   const cbir::ThreadLimit threads(options.threads);
+  const cbir::Listing listing = list(options);
   const auto weights = options.weights.empty() ? std::nullopt : std::optional(options.weights);
   const cbir::EncoderChoice encoder = cbir::choose_encoder(cbir::load_preset(options.model), weights);
-  const cbir::Listing listing = list(options);
   cbir::ExtractReport report;
   {
     cbir::ProgressLine line("pictures", listing.files.size(), program.shows_progress());

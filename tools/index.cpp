@@ -13,15 +13,15 @@
 namespace {
 
 struct IndexOptions {
-  std::vector<std::string> sets;   // to be indexed
-  std::string index;               // to be looked at
-  std::string output;              // to be written
-  std::string type = "flat";       // exact search
-  std::string metric;              // empty: the sets' own, cosine if they name none
-  bool force = false;              // replace an existing output
-  bool allow_mismatch = false;     // join sets of different encoders
-  bool json = false;               // info as JSON
-  std::size_t threads = 0;         // 0: one a processor
+  std::vector<std::string> sets;  // to be indexed
+  std::string index;              // to be looked at
+  std::string output;             // to be written
+  std::string type = "flat";      // exact search
+  std::string metric;             // empty: the sets' own, cosine if they name none
+  bool force = false;             // replace an existing output
+  bool allow_mismatch = false;    // join sets of different encoders
+  bool json = false;              // info as JSON
+  std::size_t threads = 0;        // 0: one a processor
 };
 
 using cbir::ExitCode;
@@ -35,9 +35,9 @@ ExitCode build(const IndexOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   const cbir::BuildReport report = cbir::build_flat_index(options.sets, options.output, plan);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  cbir::log(cbir::LogLevel::debug, fmt::format("{}: {}, {}, {:.2f} s", cbir::display_path(options.output),
-                                               cbir::counted(report.rows, "row"), cbir::human_bytes(report.bytes),
-                                               seconds.count()));
+  cbir::log(cbir::LogLevel::debug,
+            fmt::format("{}: {}, {}, {:.2f} s", cbir::display_path(options.output), cbir::counted(report.rows, "row"),
+                        cbir::human_bytes(report.bytes), seconds.count()));
   return ExitCode::ok;
 }
 
@@ -85,11 +85,16 @@ int main(int argc, char** argv) {
   app.fallthrough();  // --verbose and its like may follow the subcommand
 
   CLI::App& build_command = *app.add_subcommand("build", "Build an index out of one or many embedding sets");
-  build_command.add_option("sets", options.sets,
-                   "Sets of cbir-extract (NAME, NAME.npy or NAME.json), any .npy of vectors, or X_Embeddings.npy with its "
-                   "X_Categories.npy")->type_name("SET")->required();
+  build_command
+      .add_option(
+          "sets", options.sets,
+          "Sets of cbir-extract (NAME, NAME.npy or NAME.json), any .npy of vectors, or X_Embeddings.npy with its "
+          "X_Categories.npy")
+      ->type_name("SET")
+      ->required();
   add_output(build_command, options);
-  build_command.add_option("--type", options.type, "Kind of index: flat is exact")->check(CLI::IsMember({"flat"}))
+  build_command.add_option("--type", options.type, "Kind of index: flat is exact")
+      ->check(CLI::IsMember({"flat"}))
       ->capture_default_str();
   build_command.add_option("--metric", options.metric, "How vectors are compared [the sets' own, else cosine]")
       ->check(CLI::IsMember({"cosine", "dot", "l2"}));

@@ -19,12 +19,15 @@ constexpr std::uint32_t kSegment = 1;
 constexpr std::size_t kBlockBytes = 4 << 20;  // of vectors held at a time
 
 std::string described(const EmbeddingSet& set) {
-  if (!set.manifest() || set.manifest()->fingerprint.empty()) return fmt::format("{} (encoder unknown)", display_path(set.name()));
+  if (!set.manifest() || set.manifest()->fingerprint.empty())
+    return fmt::format("{} (encoder unknown)", display_path(set.name()));
   return fmt::format("{} (encoder {}, fingerprint {})", display_path(set.name()), set.manifest()->encoder,
                      set.manifest()->fingerprint.substr(0, 12));
 }
 
-std::string fingerprint_of(const EmbeddingSet& set) { return set.manifest() ? set.manifest()->fingerprint : std::string(); }
+std::string fingerprint_of(const EmbeddingSet& set) {
+  return set.manifest() ? set.manifest()->fingerprint : std::string();
+}
 
 std::vector<EmbeddingSet> open_sets(const std::vector<std::string>& names, bool allow_mismatch) {
   if (names.empty()) throw UsageError("no embedding set was given");
@@ -38,11 +41,14 @@ std::vector<EmbeddingSet> open_sets(const std::vector<std::string>& names, bool 
       throw Incompatible(fmt::format("{}: vectors of dimension {}, but {} has {}; sets of one index must agree",
                                      display_path(set.name()), set.dim(), display_path(first.name()), first.dim()));
     if (!allow_mismatch && fingerprint_of(set) != fingerprint_of(first))
-      throw Incompatible(fmt::format("{} and {} are of different encoders; their vectors cannot be compared (--allow-mismatch "
-                                     "joins them all the same)", described(first), described(set)));
+      throw Incompatible(
+          fmt::format("{} and {} are of different encoders; their vectors cannot be compared (--allow-mismatch "
+                      "joins them all the same)",
+                      described(first), described(set)));
   }
   if (rows == 0) throw MissingInput(fmt::format("{}: there are no rows to index", display_path(names.front())));
-  if (sets.front().dim() == 0) throw Incompatible(fmt::format("{}: vectors have no elements", display_path(names.front())));
+  if (sets.front().dim() == 0)
+    throw Incompatible(fmt::format("{}: vectors have no elements", display_path(names.front())));
   return sets;
 }
 
@@ -52,8 +58,9 @@ Metric metric_of(const std::vector<EmbeddingSet>& sets, const BuildOptions& opti
   for (const EmbeddingSet& set : sets) {
     if (!set.manifest()) continue;
     if (names_it && names_it->manifest()->metric != set.manifest()->metric)
-      throw Incompatible(fmt::format("{} is meant for {}, {} for {}; say which with --metric", display_path(names_it->name()),
-                                     names_it->manifest()->metric, display_path(set.name()), set.manifest()->metric));
+      throw Incompatible(fmt::format("{} is meant for {}, {} for {}; say which with --metric",
+                                     display_path(names_it->name()), names_it->manifest()->metric,
+                                     display_path(set.name()), set.manifest()->metric));
     if (!names_it) names_it = &set;
   }
   if (!names_it) return options.metric;
@@ -73,7 +80,8 @@ IndexMeta describe(const std::vector<EmbeddingSet>& sets, const BuildOptions& op
     return set.manifest() && set.manifest()->normalization == "l2";
   });
   meta.normalization = unit || meta.metric == Metric::cosine ? "l2" : "none";
-  const auto named = std::find_if(sets.begin(), sets.end(), [](const auto& set) { return !fingerprint_of(set).empty(); });
+  const auto named =
+      std::find_if(sets.begin(), sets.end(), [](const auto& set) { return !fingerprint_of(set).empty(); });
   if (named != sets.end()) {
     meta.encoder = named->manifest()->encoder;
     meta.fingerprint = named->manifest()->fingerprint;
@@ -83,12 +91,15 @@ IndexMeta describe(const std::vector<EmbeddingSet>& sets, const BuildOptions& op
 }
 
 [[noreturn]] void refuse(const EmbeddingSet& set, std::size_t row, VectorState state) {
-  const std::string where = fmt::format("{}: row {} ({})", display_path(set.name()), row, display_path(set.row(row).path));
+  const std::string where =
+      fmt::format("{}: row {} ({})", display_path(set.name()), row, display_path(set.row(row).path));
   switch (state) {
     case VectorState::zero:
-      throw Incompatible(fmt::format("{} is all zeros and has no direction; leave it out, or use --metric dot or l2", where));
+      throw Incompatible(
+          fmt::format("{} is all zeros and has no direction; leave it out, or use --metric dot or l2", where));
     case VectorState::too_long:
-      throw DamagedFile(fmt::format("{} is longer than {:g}; its scores would overflow; extract the set again", where, kMaxNorm));
+      throw DamagedFile(
+          fmt::format("{} is longer than {:g}; its scores would overflow; extract the set again", where, kMaxNorm));
     default:
       throw DamagedFile(fmt::format("{} holds a NaN or an infinity; extract the set again", where));
   }
@@ -137,7 +148,8 @@ void write_rows(ContainerWriter& writer, const std::vector<EmbeddingSet>& sets) 
 
 }  // namespace
 
-BuildReport build_flat_index(const std::vector<std::string>& names, const std::string& output, const BuildOptions& options) {
+BuildReport build_flat_index(const std::vector<std::string>& names, const std::string& output,
+                             const BuildOptions& options) {
   if (output == "-") throw UsageError("an index cannot be written to standard output; give a file name");
   const std::vector<EmbeddingSet> sets = open_sets(names, options.allow_mismatch);
   const IndexMeta meta = describe(sets, options);

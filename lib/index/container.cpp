@@ -42,7 +42,10 @@ void check_magic(Bytes file, const std::string& name) {
   if (start == kMagic) return;
   if (file.empty()) damaged(name, "the file is empty");
   if (kMagic.starts_with(start)) damaged(name, fmt::format("cut off after {} bytes", file.size()));
-  if (as_text(file).starts_with("\x89" "CBIR\n") || as_text(file).starts_with("\x89" "CBIR\r\r\n"))
+  if (as_text(file).starts_with("\x89"
+                                "CBIR\n") ||
+      as_text(file).starts_with("\x89"
+                                "CBIR\r\r\n"))
     damaged(name, "line ends were converted by a transfer as text");
   if (file.size() >= kHeadBytes) {  // would the head be sound with the right magic?
     std::vector<std::byte> head(file.begin(), file.begin() + kHeadBytes);
@@ -64,19 +67,25 @@ Head read_head(Bytes file, const std::string& name) {
             .required_features = field<std::uint64_t>(file, 16),
             .optional_features = field<std::uint64_t>(file, 24)};
   if (head.endian_tag != kEndianTag)  // nothing after this can be read, so it cannot wait for the other checksums
-    throw Incompatible(fmt::format("{}: an index of a big-endian machine; this program reads little-endian ones: build it "
-                                   "again on this machine", display_path(name)));
+    throw Incompatible(
+        fmt::format("{}: an index of a big-endian machine; this program reads little-endian ones: build it "
+                    "again on this machine",
+                    display_path(name)));
   return head;
 }
 
 /// After the checksums: a sound file may still be of a kind that this version does not know.
 void check_version(const Head& head, const std::string& name) {
   if (head.major != kMajor)
-    throw Incompatible(fmt::format("{}: index format {}.{}, this program reads {}.x; use the version that wrote it, or build "
-                                   "the index again", display_path(name), head.major, head.minor, kMajor));
+    throw Incompatible(
+        fmt::format("{}: index format {}.{}, this program reads {}.x; use the version that wrote it, or build "
+                    "the index again",
+                    display_path(name), head.major, head.minor, kMajor));
   if (const std::uint64_t unknown = head.required_features & ~kKnownFeatures)
-    throw Incompatible(fmt::format("{}: the index needs features that this program does not know (bits {:#x}); use a newer "
-                                   "version", display_path(name), unknown));
+    throw Incompatible(
+        fmt::format("{}: the index needs features that this program does not know (bits {:#x}); use a newer "
+                    "version",
+                    display_path(name), unknown));
 }
 
 /// Why the root in `slot` cannot be used; empty if its record is sound and fits the file.
@@ -91,8 +100,7 @@ std::string read_root(Bytes file, std::size_t slot, Root& root) {
           .table_digest = digest_at(record, 40),
           .next_id = field<std::uint64_t>(record, 56)};
   if (root.generation % 2 != slot) return fmt::format("generation {} lies in slot {}", root.generation, slot);
-  if (root.end > file.size())
-    return fmt::format("the file is cut off: {} bytes of {}", file.size(), root.end);
+  if (root.end > file.size()) return fmt::format("the file is cut off: {} bytes of {}", file.size(), root.end);
   const bool fits = root.table_offset % kPage == 0 && root.table_offset >= kPage && root.table_bytes > 0 &&
                     root.table_bytes % kEntryBytes == 0 && root.table_offset < root.end &&
                     root.table_bytes <= root.end - root.table_offset &&
@@ -134,13 +142,20 @@ std::vector<Section> read_table(Bytes file, const Root& root, const std::string&
 
 std::string_view to_string(SectionKind kind) {
   switch (kind) {
-    case SectionKind::table: return "section table";
-    case SectionKind::meta: return "description";
-    case SectionKind::vectors: return "vectors";
-    case SectionKind::ids: return "ids";
-    case SectionKind::row_offsets: return "row offsets";
-    case SectionKind::rows: return "rows";
-    case SectionKind::path_hashes: return "path hashes";
+    case SectionKind::table:
+      return "section table";
+    case SectionKind::meta:
+      return "description";
+    case SectionKind::vectors:
+      return "vectors";
+    case SectionKind::ids:
+      return "ids";
+    case SectionKind::row_offsets:
+      return "row offsets";
+    case SectionKind::rows:
+      return "rows";
+    case SectionKind::path_hashes:
+      return "path hashes";
   }
   return "section";
 }
@@ -152,7 +167,8 @@ void Container::read(const Root& root, Check check) {
   for (const Section& section : sections_) {
     if (!whole && section.kind == SectionKind::vectors) continue;
     if (!sound_section(file_, section.offset, section.bytes, section.digest))
-      damaged(name_, fmt::format("the {} at byte {} do not match their checksum", to_string(section.kind), section.offset));
+      damaged(name_,
+              fmt::format("the {} at byte {} do not match their checksum", to_string(section.kind), section.offset));
   }
 }
 
@@ -169,8 +185,10 @@ Container Container::parse(Bytes file, std::string name, Check check) {
   if (!reasons[0].empty() && !reasons[1].empty()) damaged(out.name_, reasons[0]);
   for (std::size_t slot = 0; slot < 2; ++slot) {
     if (!reasons[slot].empty())
-      throw DamagedFile(fmt::format("{}: damaged index: root record {} of 2 is unusable: {}; cbir-index recover saves what the "
-                                    "other one describes", display_path(out.name_), slot + 1, reasons[slot]));
+      throw DamagedFile(
+          fmt::format("{}: damaged index: root record {} of 2 is unusable: {}; cbir-index recover saves what the "
+                      "other one describes",
+                      display_path(out.name_), slot + 1, reasons[slot]));
   }
   const std::size_t newest = roots[0].generation > roots[1].generation ? 0 : 1;
   if (roots[newest].generation != roots[1 - newest].generation + 1)
@@ -209,7 +227,8 @@ Container Container::salvage(const std::string& path, std::string& lost) {
   }
   lost.clear();
   for (std::size_t slot = 0; slot < 2; ++slot)
-    if (!reasons[slot].empty()) lost += fmt::format("{}root record {} of 2: {}", lost.empty() ? "" : "; ", slot + 1, reasons[slot]);
+    if (!reasons[slot].empty())
+      lost += fmt::format("{}root record {} of 2: {}", lost.empty() ? "" : "; ", slot + 1, reasons[slot]);
   if (!reasons[0].empty() && !reasons[1].empty()) damaged(path, "nothing can be recovered: " + lost);
   const bool second = !reasons[0].empty() || (reasons[1].empty() && roots[1].generation > roots[0].generation);
   out.read(roots[second ? 1 : 0], Check::all);
@@ -224,7 +243,8 @@ Bytes Container::content(std::uint32_t segment, SectionKind kind, ElementType ty
     found = &section;
   }
   if (!found) damaged(name_, fmt::format("segment {} has no {}", segment, to_string(kind)));
-  if (found->type != type) damaged(name_, fmt::format("the {} of segment {} are of another type", to_string(kind), segment));
+  if (found->type != type)
+    damaged(name_, fmt::format("the {} of segment {} are of another type", to_string(kind), segment));
   return content(*found);
 }
 

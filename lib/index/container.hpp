@@ -17,7 +17,9 @@ namespace cbir {
 
 namespace container {
 /// High bit set, CR LF and ^Z: a transfer as text damages it visibly.
-inline constexpr std::string_view kMagic = "\x89" "CBIR\r\n\x1a";
+inline constexpr std::string_view kMagic =
+    "\x89"
+    "CBIR\r\n\x1a";
 inline constexpr std::string_view kRootMagic = "CBIRROOT";
 inline constexpr std::uint64_t kPage = 4096;  ///< head and roots take the first; sections start at multiples
 inline constexpr std::size_t kHeadBytes = 64;
@@ -26,7 +28,7 @@ inline constexpr std::size_t kRootOffsets[2] = {512, 1024};  ///< generation g l
 inline constexpr std::size_t kEntryBytes = 64;               ///< of the section table
 inline constexpr std::uint16_t kMajor = 1, kMinor = 0;
 inline constexpr std::uint32_t kEndianTag = 0x01020304;
-inline constexpr std::uint64_t kKnownFeatures = 0;                 ///< required ones that this version reads
+inline constexpr std::uint64_t kKnownFeatures = 0;              ///< required ones that this version reads
 inline constexpr std::uint64_t kWholeCheckBytes = 64ULL << 20;  ///< up to this size, opening checks everything
 
 inline std::uint64_t padded(std::uint64_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
@@ -81,8 +83,8 @@ class Container {
   static Container open(const std::string& path, Check check);
   /// As open, of bytes that the caller keeps.
   static Container parse(Bytes file, std::string name, Check check);
-  /// The newest generation that is sound in everything, though the other root may not be. Throws DamagedFile if there is
-  /// none. `lost` says what is wrong with the other root; empty if nothing is.
+  /// The newest generation that is sound in everything, though the other root may not be. Throws DamagedFile if there
+  /// is none. `lost` says what is wrong with the other root; empty if nothing is.
   static Container salvage(const std::string& path, std::string& lost);
 
   const std::string& name() const noexcept { return name_; }

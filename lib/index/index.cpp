@@ -10,6 +10,7 @@
 #include <cbir/base/text.hpp>
 #include <cbir/index/scan.hpp>
 
+#include "lib/index/aligned.hpp"
 #include "lib/index/normalize.hpp"
 #include "lib/index/opened.hpp"
 #include "lib/index/topk.hpp"
@@ -17,18 +18,16 @@
 namespace cbir {
 namespace {
 
-constexpr std::size_t kCacheBytes = 256 * 1024;      // rows, or scores, that are worked on at a time
-constexpr std::size_t kTaskBytes = 2 << 20;          // of rows that a thread takes at a time
-constexpr std::size_t kMaxQueries = 256;             // scored together
-constexpr std::size_t kMaxHits = 1 << 22;            // that one thread collects
-constexpr std::size_t kScoreBytes = 32 << 20;        // of scores against all rows, that one thread makes
-constexpr std::size_t kTile = 6;                     // the kernels' preferred multiple of queries
+constexpr std::size_t kCacheBytes = 256 * 1024;  // rows, or scores, that are worked on at a time
+constexpr std::size_t kTaskBytes = 2 << 20;      // of rows that a thread takes at a time
+constexpr std::size_t kMaxQueries = 256;         // scored together
+constexpr std::size_t kMaxHits = 1 << 22;        // that one thread collects
+constexpr std::size_t kScoreBytes = 32 << 20;    // of scores against all rows, that one thread makes
+constexpr std::size_t kTile = 6;                 // the kernels' preferred multiple of queries
 
 void score(Metric metric, MatrixView<const float> queries, MatrixView<const float> rows, MatrixView<float> out) {
-  if (metric == Metric::l2)
-    negative_squared_distances(queries, rows, out);
-  else
-    inner_products(queries, rows, out);
+  if (metric == Metric::l2) negative_squared_distances(queries, rows, out);
+  else inner_products(queries, rows, out);
 }
 
 template <typename T>
@@ -84,12 +83,12 @@ struct Index::Impl : OpenedIndex {
 
   const Segment& segment_at(std::uint64_t position) const {
     if (position >= info.rows)
-      throw UsageError(fmt::format("{}: row {} was asked for, the index has {}", display_path(container.name()), position,
-                                   info.rows));
+      throw UsageError(fmt::format("{}: row {} was asked for, the index has {}", display_path(container.name()),
+                                   position, info.rows));
     return *std::prev(std::upper_bound(segments.begin(), segments.end(), position,
                                        [](std::uint64_t p, const Segment& s) { return p < s.first_position; }));
   }
-  std::vector<float> prepare(MatrixView<const float> queries) const;
+  AlignedFloats prepare(MatrixView<const float> queries) const;
   std::vector<Task> tasks() const;
   void search_block(MatrixView<const float> queries, std::size_t k, std::vector<std::vector<Hit>>& out,
                     std::size_t first) const;
@@ -131,7 +130,8 @@ std::vector<std::uint64_t> Index::find_path(std::string_view path) const {
   std::vector<std::uint64_t> found;
   for (const Segment& segment : impl_->segments)
     for (std::size_t i = 0; i < segment.size(); ++i)
-      if (segment.path_hashes[i] == hash && impl_->parse(segment, i).path == path) found.push_back(segment.first_position + i);
+      if (segment.path_hashes[i] == hash && impl_->parse(segment, i).path == path)
+        found.push_back(segment.first_position + i);
   return found;
 }
 
@@ -141,19 +141,22 @@ std::span<const float> Index::vector(std::uint64_t position) const {
 }
 
 /// Queries checked, normalised under cosine, and padded as the rows are.
-std::vector<float> Index::Impl::prepare(MatrixView<const float> queries) const {
+AlignedFloats Index::Impl::prepare(MatrixView<const float> queries) const {
   if (queries.cols != info.dim)
     throw Incompatible(fmt::format("{}: queries have {} dimensions, the index has {}", display_path(container.name()),
                                    queries.cols, info.dim));
   const std::size_t stride = padded_dim(info.dim);
-  std::vector<float> out(queries.rows * stride);
+  AlignedFloats out(queries.rows * stride);
   for (std::size_t q = 0; q < queries.rows; ++q) {
     const std::span<float> to(out.data() + q * stride, queries.cols);
     std::copy_n(queries.row(q).data(), queries.cols, to.data());
     switch (prepare_vector(to, info.metric == Metric::cosine)) {
-      case VectorState::fine: break;
-      case VectorState::not_finite: throw DamagedFile(fmt::format("query {} holds a NaN or an infinity", q));
-      case VectorState::too_long: throw DamagedFile(fmt::format("query {} is longer than {:g}", q, kMaxNorm));
+      case VectorState::fine:
+        break;
+      case VectorState::not_finite:
+        throw DamagedFile(fmt::format("query {} holds a NaN or an infinity", q));
+      case VectorState::too_long:
+        throw DamagedFile(fmt::format("query {} is longer than {:g}", q, kMaxNorm));
       case VectorState::zero:
         throw DamagedFile(fmt::format("query {} is all zeros and has no direction to compare by cosine", q));
     }
@@ -199,7 +202,7 @@ void Index::Impl::search_block(MatrixView<const float> queries, std::size_t k, s
 }
 
 std::vector<std::vector<Hit>> Index::search(MatrixView<const float> queries, std::size_t k) const {
-  const std::vector<float> prepared = impl_->prepare(queries);
+  const AlignedFloats prepared = impl_->prepare(queries);
   const MatrixView<const float> all(prepared.data(), queries.rows, padded_dim(dim()));
   k = static_cast<std::size_t>(std::min<std::uint64_t>(k, size()));
   const std::size_t block = std::clamp<std::size_t>(kMaxHits / std::max<std::size_t>(k, 1), 1, kMaxQueries);
@@ -211,9 +214,10 @@ std::vector<std::vector<Hit>> Index::search(MatrixView<const float> queries, std
   return out;
 }
 
-void Index::score_all(MatrixView<const float> queries,
-                      const std::function<void(std::size_t first_query, MatrixView<const float> scores)>& consume) const {
-  const std::vector<float> prepared = impl_->prepare(queries);
+void Index::score_all(
+    MatrixView<const float> queries,
+    const std::function<void(std::size_t first_query, MatrixView<const float> scores)>& consume) const {
+  const AlignedFloats prepared = impl_->prepare(queries);
   const MatrixView<const float> all(prepared.data(), queries.rows, padded_dim(dim()));
   // Blocks small enough for the memory, and for every thread to get some.
   const std::size_t fitting = kScoreBytes / sizeof(float) / size() / kTile * kTile;

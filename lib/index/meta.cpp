@@ -11,9 +11,12 @@ namespace cbir {
 
 std::string_view to_string(Metric metric) {
   switch (metric) {
-    case Metric::cosine: return "cosine";
-    case Metric::dot: return "dot";
-    case Metric::l2: return "l2";
+    case Metric::cosine:
+      return "cosine";
+    case Metric::dot:
+      return "dot";
+    case Metric::l2:
+      return "l2";
   }
   return "";
 }
@@ -25,12 +28,9 @@ Metric parse_metric(std::string_view name) {
 }
 
 std::string to_json(const IndexMeta& meta) {
-  return nlohmann::json{{"type", meta.type},
-                        {"metric", to_string(meta.metric)},
-                        {"dim", meta.dim},
-                        {"normalization", meta.normalization},
-                        {"encoder", meta.encoder},
-                        {"fingerprint", meta.fingerprint},
+  return nlohmann::json{{"type", meta.type},       {"metric", to_string(meta.metric)},
+                        {"dim", meta.dim},         {"normalization", meta.normalization},
+                        {"encoder", meta.encoder}, {"fingerprint", meta.fingerprint},
                         {"preset", meta.preset}}
       .dump();
 }
@@ -48,10 +48,12 @@ IndexMeta parse_meta(std::string_view json, const std::string& name) {
     object.at("fingerprint").get_to(meta.fingerprint);
     object.at("preset").get_to(meta.preset);
   } catch (const nlohmann::json::exception& error) {
-    throw DamagedFile(fmt::format("{}: damaged index: its description cannot be read: {}", display_path(name), error.what()));
+    throw DamagedFile(
+        fmt::format("{}: damaged index: its description cannot be read: {}", display_path(name), error.what()));
   }
   if (meta.type != "flat")
-    throw Incompatible(fmt::format("{}: an index of type '{}'; this program reads 'flat'", display_path(name), meta.type));
+    throw Incompatible(
+        fmt::format("{}: an index of type '{}'; this program reads 'flat'", display_path(name), meta.type));
   try {
     meta.metric = parse_metric(metric);
   } catch (const UsageError& error) {
@@ -59,7 +61,8 @@ IndexMeta parse_meta(std::string_view json, const std::string& name) {
   }
   constexpr std::uint64_t kMaxDim = 1U << 24;
   if (meta.dim == 0 || meta.dim > kMaxDim)
-    throw DamagedFile(fmt::format("{}: damaged index: dimension {}, expected 1 to {}", display_path(name), meta.dim, kMaxDim));
+    throw DamagedFile(
+        fmt::format("{}: damaged index: dimension {}, expected 1 to {}", display_path(name), meta.dim, kMaxDim));
   return meta;
 }
 

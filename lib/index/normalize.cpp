@@ -11,7 +11,8 @@ double norm(std::span<const float> vector) {
 }
 
 VectorState prepare_vector(std::span<float> vector, bool normalize) {
-  const double length = norm(vector);  // squares of float32 numbers cannot overflow a double: only NaN and infinity show
+  const double length =
+      norm(vector);  // squares of float32 numbers cannot overflow a double: only NaN and infinity show
   if (!std::isfinite(length)) return VectorState::not_finite;
   if (length > kMaxNorm) return VectorState::too_long;
   if (!normalize) return VectorState::fine;

@@ -8,8 +8,8 @@ namespace cbir {
 /// Vectors longer than this are refused, so that no score of two vectors can overflow float32.
 inline constexpr double kMaxNorm = 1e18;
 
-/// A vector whose norm is this close to 1 counts as normalised and keeps its bits: float32 rounding of a unit vector stays
-/// well within. So normalising twice is normalising once.
+/// A vector whose norm is this close to 1 counts as normalised and keeps its bits: float32 rounding of a unit vector
+/// stays well within. So normalising twice is normalising once.
 inline constexpr double kUnitTolerance = 1e-6;
 
 enum class VectorState { fine, not_finite, too_long, zero };

@@ -28,7 +28,8 @@ OpenedIndex::OpenedIndex(Container&& file) : container(std::move(file)) {
 }
 
 RowInfo OpenedIndex::parse(const Segment& segment, std::size_t row) const {
-  return parse_row(segment.line(row), fmt::format("{} row {}", display_path(container.name()), segment.first_position + row));
+  return parse_row(segment.line(row),
+                   fmt::format("{} row {}", display_path(container.name()), segment.first_position + row));
 }
 
 }  // namespace cbir

@@ -10,8 +10,7 @@
 
 // Not worth their code size here: no gain over their neighbours, or vectors of unknown size, which cannot form tiles.
 #undef HWY_DISABLED_TARGETS
-#define HWY_DISABLED_TARGETS \
-  (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
@@ -55,12 +54,13 @@ constexpr std::size_t kLanes = std::min<std::size_t>(kSums, HWY_MAX_BYTES / size
 // Accumulators, one register each, plus operands fill the register file: 32 registers or 16.
 constexpr std::size_t kTileRows = 4;
 constexpr std::size_t kTileQueries = kLanes == kSums || HWY_ARCH_ARM_A64 ? 6 : 3;
-// Elements of a vector that are worked on at a time: those of a tile's queries and two tiles' rows share level 1 (32 or 48 KiB).
+// Elements of a vector that are worked on at a time: those of a tile's queries and two tiles' rows share level 1 (32 or
+// 48 KiB).
 constexpr std::size_t kChunk = kLanes == kSums ? 640 : 256;
-// Rows that are scored against all queries before the next ones are fetched: short ones stay in level 1, long ones in
-// level 2, and the sums of their tiles in level 1.
+// Rows that are scored against all queries before the next ones are fetched: as many as share level 2 with little else,
+// but if tiles wait for the next chunk, their sums must stay in level 1.
+constexpr std::size_t kBlockBytes = 128 * 1024;
 constexpr std::size_t kMaxTiles = 10;
-constexpr std::size_t kBlockRows = kMaxTiles * kTileRows;
 
 using D = hn::FixedTag<float, kLanes>;
 using V = hn::Vec<D>;
@@ -176,13 +176,13 @@ struct TileOfRows {
   const float* row[kTileRows];
 };
 
-// Scores kQueries queries against one block of rows. Chunk by chunk, so that the chunks of a tile's queries stay in level
-// 1 while the rows pass by.
+// Scores kQueries queries against one block of rows. Chunk by chunk, so that the chunks of a tile's queries stay in
+// level 1 while the rows pass by.
 template <class Op, std::size_t kQueries>
 void ScoreBlock(const float* const* query, MatrixView<const float> rows, float* out, std::size_t stride) {
-  const std::size_t dim = rows.cols, chunks = std::max<std::size_t>(1, (dim + kChunk - 1) / kChunk);
+  const std::size_t dim = rows.cols;
 #if HWY_MAX_BYTES >= 64
-  if (chunks == 1) {
+  if (dim <= kChunk) {
     for (std::size_t first = 0; first < rows.rows; first += kTileRows) {
       const TileOfRows tile(rows, first);
       ScoreTile<Op, kQueries>(query, tile.row, dim, tile.count, out + first, stride);
@@ -191,6 +191,7 @@ void ScoreBlock(const float* const* query, MatrixView<const float> rows, float* 
   }
 #endif
   TileSums<kQueries> sums[kMaxTiles];
+  const std::size_t chunks = std::max<std::size_t>(1, (dim + kChunk - 1) / kChunk);
   const std::size_t step = (dim / kSums + chunks - 1) / chunks * kSums;
   std::size_t begin = 0;
   do {  // once for vectors without elements too: it clears the sums
@@ -218,8 +219,11 @@ void ScoreQueries(MatrixView<const float> queries, std::size_t first, MatrixView
 
 template <class Op>
 void Scores(MatrixView<const float> queries, MatrixView<const float> rows, MatrixView<float> out) {
-  for (std::size_t begin = 0; begin < rows.rows; begin += kBlockRows) {
-    const std::size_t count = std::min(kBlockRows, rows.rows - begin);
+  const bool waits = kLanes < kSums || rows.cols > kChunk;
+  const std::size_t tiles = kBlockBytes / sizeof(float) / kTileRows / std::max(kSums, rows.cols);
+  const std::size_t step = (waits ? kMaxTiles : tiles) * kTileRows;
+  for (std::size_t begin = 0; begin < rows.rows; begin += step) {
+    const std::size_t count = std::min(step, rows.rows - begin);
     const MatrixView<const float> block(rows.data + begin * rows.stride, count, rows.cols, rows.stride);
     float* to = out.data + begin;
     std::size_t q = 0;

@@ -1,6 +1,6 @@
 #pragma once
-/// The scan kernels in plain loops: what every instruction set with fused multiply-add must equal bit by bit, and the code
-/// that runs where there is no vector unit to use.
+/// The scan kernels in plain loops: what every instruction set with fused multiply-add must equal bit by bit, and the
+/// code that runs where there is no vector unit to use.
 
 #include <array>
 #include <cmath>

@@ -36,7 +36,8 @@ Segment read_segment(const Container& container, std::uint32_t number, std::size
   };
   const std::size_t rows = out.size();
   demand(rows > 0, "it has no rows");
-  demand(vectors.size() / sizeof(float) / padded_dim(dim) == rows && vectors.size() % (sizeof(float) * padded_dim(dim)) == 0,
+  demand(vectors.size() / sizeof(float) / padded_dim(dim) == rows &&
+             vectors.size() % (sizeof(float) * padded_dim(dim)) == 0,
          "there are not as many vectors as ids");
   demand(out.row_offsets.size() == rows + 1 && out.path_hashes.size() == rows, "there are not as many rows as ids");
   demand(out.row_offsets.front() == 0 && out.row_offsets.back() == out.rows.size() &&

@@ -2,7 +2,8 @@
 //
 //   bench_scan [ROWS [DIM]]    (100000 x 1280)
 //
-// Prints medians. The limits are measured in the same run, between the searches, as neighbours on a machine change them.
+// Prints medians. The limits are measured in the same run, between the searches, as neighbours on a machine change
+// them.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tests/bench/bench_scan.cpp"

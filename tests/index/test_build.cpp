@@ -19,7 +19,8 @@ void write_set(const TemporaryFolder& folder, const std::string& name, const std
                const std::string& metric = "cosine") {
   fixture::write_npy(folder / (name + ".npy"), random_vectors(3, 4, 9), 4);
   std::string rows;
-  for (int i = 0; i < 3; ++i) rows += to_json_line(RowInfo{.path = name + "/" + std::to_string(i) + ".jpg", .label = "cat"}) + '\n';
+  for (int i = 0; i < 3; ++i)
+    rows += to_json_line(RowInfo{.path = name + "/" + std::to_string(i) + ".jpg", .label = "cat"}) + '\n';
   write_file(folder / (name + ".rows.jsonl"), rows, true);
   Manifest manifest;
   manifest.rows = 3;
@@ -74,8 +75,9 @@ TEST_CASE("vectors of different encoders are joined only on request") {
   write_set(folder, "two", std::string(64, 'b'));
   fixture::write_npy(folder / "bare.npy", random_vectors(2, 4, 1), 4);
   for (const char* other : {"two", "bare.npy"}) {
-    const std::string message =
-        message_of([&] { build_flat_index({folder / "one", folder / other}, folder / "x.cbir", {}); });
+    const std::string message = message_of([&] {
+      build_flat_index({folder / "one", folder / other}, folder / "x.cbir", {});
+    });
     CHECK(message.find("--allow-mismatch") != std::string::npos);
     CHECK_FALSE(exists(folder / "x.cbir"));
   }
@@ -105,9 +107,7 @@ TEST_CASE("dimensions must agree") {
 TEST_CASE("rows that cannot be compared are refused by name") {
   const TemporaryFolder folder;
   std::vector<float> vectors = random_vectors(5, 4, 1);
-  const auto attempt = [&](Metric metric) {
-    return message_of([&] { build(folder, vectors, 4, metric); });
-  };
+  const auto attempt = [&](Metric metric) { return message_of([&] { build(folder, vectors, 4, metric); }); };
   vectors[14] = std::numeric_limits<float>::quiet_NaN();
   CHECK(attempt(Metric::dot).find("row 3") != std::string::npos);
   vectors[14] = std::numeric_limits<float>::infinity();

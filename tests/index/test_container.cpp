@@ -55,7 +55,8 @@ Buffer with_table(Buffer file, const std::function<void(std::byte*)>& change) {
   root.table_digest = xxh3(Bytes(file).subspan(root.table_offset, padded(root.table_bytes)));
   for (root.generation = 1; root.generation <= 2; ++root.generation) {
     const Buffer record = serialize(root);
-    std::copy(record.begin(), record.end(), file.begin() + static_cast<std::ptrdiff_t>(kRootOffsets[root.generation % 2]));
+    std::copy(record.begin(), record.end(),
+              file.begin() + static_cast<std::ptrdiff_t>(kRootOffsets[root.generation % 2]));
   }
   return file;
 }
@@ -95,8 +96,9 @@ TEST_CASE("a sound file of another kind is incompatible, not damaged") {
   CHECK(outcome(with_head(file, [](Buffer& f) { put<std::uint16_t>(f, 8, kMajor + 1); })) == 6);
   CHECK(outcome(with_head(file, [](Buffer& f) { put<std::uint64_t>(f, 16, 1); })) == 6);           // required feature
   CHECK(outcome(with_head(file, [](Buffer& f) { put<std::uint32_t>(f, 12, 0x04030201); })) == 6);  // big-endian
-  CHECK(outcome(with_head(file, [](Buffer& f) { put<std::uint16_t>(f, 10, kMinor + 1); })) == 0);  // newer minor version
-  CHECK(outcome(with_head(file, [](Buffer& f) { put<std::uint64_t>(f, 24, 1); })) == 0);           // optional feature
+  CHECK(outcome(with_head(file, [](Buffer& f) { put<std::uint16_t>(f, 10, kMinor + 1); })) ==
+        0);                                                                               // newer minor version
+  CHECK(outcome(with_head(file, [](Buffer& f) { put<std::uint64_t>(f, 24, 1); })) == 0);  // optional feature
 }
 
 TEST_CASE("damage is found before the version is looked at") {
@@ -143,8 +145,8 @@ TEST_CASE("a table that lies, with true checksums, is damage and never a wild re
     return outcome(with_table(file, [&](std::byte* entry) { std::memcpy(entry + offset, &value, sizeof value); }));
   };
   constexpr std::size_t kOffset = 16, kLength = 24;
-  for (const std::uint64_t value : std::initializer_list<std::uint64_t>{
-           0, 1, 4097, 8192, 1ULL << 40, 1ULL << 63, UINT64_MAX, UINT64_MAX - 4095}) {
+  for (const std::uint64_t value :
+       std::initializer_list<std::uint64_t>{0, 1, 4097, 8192, 1ULL << 40, 1ULL << 63, UINT64_MAX, UINT64_MAX - 4095}) {
     CHECK(with_field(kOffset, value) == 5);
     CHECK(with_field(kLength, value) == 5);
   }

@@ -34,10 +34,8 @@ std::vector<Hit> by_hand(const Index& index, std::span<const float> query, std::
     std::ranges::copy(index.vector(i), row.begin());
     float score = 0;
     const MatrixView<const float> a(q.data(), 1, q.size()), b(row.data(), 1, q.size());
-    if (index.info().metric == Metric::l2)
-      negative_squared_distances(a, b, {&score, 1, 1});
-    else
-      inner_products(a, b, {&score, 1, 1});
+    if (index.info().metric == Metric::l2) negative_squared_distances(a, b, {&score, 1, 1});
+    else inner_products(a, b, {&score, 1, 1});
     hits.push_back({i, score});
   }
   std::sort(hits.begin(), hits.end(), ranks_before);
@@ -51,7 +49,8 @@ TEST_CASE("search finds what scoring every pair by hand finds") {
   const TemporaryFolder folder;
   const std::size_t dim = 20;
   std::vector<float> vectors = random_vectors(900, dim, 1);
-  for (std::size_t i = 0; i < dim; ++i) vectors[700 * dim + i] = vectors[3 * dim + i];  // twins: the lower id comes first
+  for (std::size_t i = 0; i < dim; ++i)
+    vectors[700 * dim + i] = vectors[3 * dim + i];  // twins: the lower id comes first
   for (const Metric metric : {Metric::cosine, Metric::dot, Metric::l2}) {
     const Index index = Index::open(build(folder, vectors, dim, metric));
     for (const std::size_t k : {1, 7, 900, 5000}) {

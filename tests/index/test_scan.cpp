@@ -50,9 +50,12 @@ bool same_bits(float a, float b) { return std::bit_cast<std::uint32_t>(a) == std
 /// Matrices whose rows begin at any address, and a little room after each row of the result to see that it stays free.
 struct Case {
   Case(std::size_t query_count, std::size_t row_count, std::size_t dim, std::size_t shift)
-      : query_data(numbers(query_count * (dim + shift) + shift, 1)), row_data(numbers(row_count * (dim + shift) + shift, 2)),
-        scores(query_count * (row_count + 3), -7.0F), queries(query_data.data() + shift, query_count, dim, dim + shift),
-        rows(row_data.data() + shift, row_count, dim, dim + shift), out(scores.data(), query_count, row_count, row_count + 3) {}
+      : query_data(numbers(query_count * (dim + shift) + shift, 1)),
+        row_data(numbers(row_count * (dim + shift) + shift, 2)),
+        scores(query_count * (row_count + 3), -7.0F),
+        queries(query_data.data() + shift, query_count, dim, dim + shift),
+        rows(row_data.data() + shift, row_count, dim, dim + shift),
+        out(scores.data(), query_count, row_count, row_count + 3) {}
   std::vector<float> query_data, row_data, scores;
   MatrixView<const float> queries, rows;
   MatrixView<float> out;
@@ -65,8 +68,8 @@ void check_against_reference(const std::string& target, Case& c) {
       for (std::size_t r = 0; r < c.rows.rows; ++r) {
         const float expected = reference(c.queries.row(q).data(), c.rows.row(r).data(), c.rows.cols);
         const float found = c.out.row(q)[r];
-        const bool equal = has_fma(target) ? same_bits(found, expected)
-                                           : found == Approx(expected).epsilon(1e-4).margin(1e-3);
+        const bool equal =
+            has_fma(target) ? same_bits(found, expected) : found == Approx(expected).epsilon(1e-4).margin(1e-3);
         if (!equal) ++wrong;
       }
       for (std::size_t i = 0; i < 3; ++i) wrong += c.out.row(q).data()[c.rows.rows + i] != -7.0F;

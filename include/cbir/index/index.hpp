@@ -41,9 +41,10 @@ struct BuildReport {
 };
 
 /// Builds an exact index out of one or many sets; row ids count from 0 over all of them, in order.
-/// cosine normalises the rows. Throws MissingInput (no rows), Incompatible (dimensions or fingerprints that differ, a zero
-/// row under cosine), DamagedFile (NaN or infinite values, with set and row), OutputError.
-BuildReport build_flat_index(const std::vector<std::string>& sets, const std::string& output, const BuildOptions& options);
+/// cosine normalises the rows. Throws MissingInput (no rows), Incompatible (dimensions or fingerprints that differ, a
+/// zero row under cosine), DamagedFile (NaN or infinite values, with set and row), OutputError.
+BuildReport build_flat_index(const std::vector<std::string>& sets, const std::string& output,
+                             const BuildOptions& options);
 
 /// What an index says of itself.
 struct IndexInfo {
@@ -111,8 +112,8 @@ struct RecoverReport {
   std::string lost;  ///< what was wrong with the other root record; empty if nothing was
 };
 
-/// Writes what the newest sound generation of a damaged index holds as a new index. Throws DamagedFile if there is none,
-/// and as Index::open does.
+/// Writes what the newest sound generation of a damaged index holds as a new index. Throws DamagedFile if there is
+/// none, and as Index::open does.
 RecoverReport recover_index(const std::string& path, const std::string& output, bool force);
 
 }  // namespace cbir

@@ -1,0 +1,182 @@
+#include <cbir/doctor/doctor.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <unordered_set>
+
+#include <cbir/base/file.hpp>
+#include <cbir/base/hash.hpp>
+#include <cbir/base/parallel.hpp>
+#include <cbir/base/text.hpp>
+
+namespace cbir {
+namespace {
+
+/// File systems take 255 bytes; this leaves room for attacks and number.
+constexpr std::size_t kLongestBase = 150;
+
+/// The last two components of a path, or one: what identifies a picture wherever its folder lies.
+std::string identity(const std::string& path) {
+  const std::string parent = base_name(parent_path(path));
+  const bool nameless = parent.empty() || parent == "." || parent == "..";
+  return nameless ? base_name(path) : parent + "/" + base_name(path);
+}
+
+std::uint64_t hash_of(std::uint64_t seed, std::string_view identity, std::string_view purpose) {
+  return xxh3_64(as_bytes(fmt::format("{}\n{}\n{}", seed, purpose, identity)));
+}
+
+/// The pictures to doctor, in the order of the list. Those with the smallest hashes are taken, so that a picture's
+/// chance does not depend on what else is in the list.
+std::vector<std::string> choose(const std::vector<std::string>& paths, std::uint64_t count, std::uint64_t seed) {
+  if (count == 0 || count >= paths.size()) return paths;
+  std::vector<std::pair<std::uint64_t, std::size_t>> order;
+  for (std::size_t i = 0; i < paths.size(); ++i) order.emplace_back(hash_of(seed, identity(paths[i]), "choice"), i);
+  std::ranges::sort(order);
+  order.resize(count);
+  std::vector<std::string> chosen;
+  std::ranges::sort(order, {}, &std::pair<std::uint64_t, std::size_t>::second);
+  for (const auto& [hash, i] : order) chosen.push_back(paths[i]);
+  return chosen;
+}
+
+struct PlannedCopy {
+  std::string name;  ///< below the output folder
+  const AttackChain* attack = nullptr;
+};
+
+struct PlannedPicture {
+  std::string path;
+  std::vector<PlannedCopy> copies;
+};
+
+/// Names that no two copies share.
+class Names {
+ public:
+  std::string take(const std::string& path, const AttackChain& attack) {
+    std::string stem = identity(path);
+    if (const std::size_t base = base_name(stem).size(); base > kLongestBase)
+      stem = fmt::format("{}~{:016x}", stem.substr(0, stem.size() - base + kLongestBase), xxh3_64(as_bytes(stem)));
+    std::string attacks = attack.name();
+    std::ranges::replace(attacks, ':', '-');
+    for (unsigned number = 1;; ++number) {
+      std::string name =
+          number == 1 ? fmt::format("{}.{}.jpg", stem, attacks) : fmt::format("{}~{}.{}.jpg", stem, number, attacks);
+      if (taken_.insert(name).second) return name;
+    }
+  }
+
+ private:
+  std::unordered_set<std::string> taken_{"manifest.tsv"};
+};
+
+std::vector<PlannedPicture> plan(const std::vector<std::string>& paths, const DoctorOptions& options) {
+  std::vector<PlannedPicture> pictures;
+  Names names;
+  std::size_t turn = 0;
+  for (std::string& path : choose(paths, options.count, options.seed)) {
+    PlannedPicture picture{std::move(path), {}};
+    if (options.every_attack) {
+      for (const AttackChain& attack : options.attacks)
+        picture.copies.push_back({names.take(picture.path, attack), &attack});
+    } else {
+      const AttackChain& attack = options.attacks[turn++ % options.attacks.size()];
+      picture.copies.push_back({names.take(picture.path, attack), &attack});
+    }
+    pictures.push_back(std::move(picture));
+  }
+  return pictures;
+}
+
+void check_nothing_exists(const std::vector<PlannedPicture>& pictures, const std::string& folder) {
+  const auto check = [](const std::string& path) {
+    if (exists(path)) throw OutputError(fmt::format("{}: exists already; --force replaces it", display_path(path)));
+  };
+  check(folder + "/manifest.tsv");
+  for (const PlannedPicture& picture : pictures)
+    for (const PlannedCopy& copy : picture.copies) check(folder + "/" + copy.name);
+}
+
+/// Makes the copies of one picture; returns a message if it could not be read.
+std::optional<std::string> make_copies(const PlannedPicture& picture, const DoctorOptions& options) {
+  std::vector<std::byte> original;
+  try {
+    original = read_file(picture.path);
+  } catch (const MissingInput& error) {
+    return error.what();
+  }
+  std::vector<std::vector<std::byte>> files;
+  try {
+    const Image image = decode_image(original);
+    for (const PlannedCopy& copy : picture.copies) {
+      Random random(hash_of(options.seed, identity(picture.path), copy.attack->name()));
+      files.push_back(doctor_image(image, *copy.attack, options.quality, random));
+    }
+  } catch (const ImageError& error) {
+    return fmt::format("{}: {}", display_path(picture.path), error.what());
+  }
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const std::string path = options.output + "/" + picture.copies[i].name;
+    make_directories(parent_path(path));
+    OutputFile file(path, options.force);
+    file.write(files[i]);
+    file.commit();
+  }
+  return std::nullopt;
+}
+
+/// Copies that the manifest of an earlier run names, and that are still there.
+std::set<std::string> earlier_copies(const std::string& folder) {
+  std::set<std::string> copies;
+  if (!exists(folder + "/manifest.tsv")) return copies;
+  const std::string text = read_text(folder + "/manifest.tsv");
+  for (const std::string_view line : split(text, '\n')) {
+    const std::string copy = tsv_unescape(line.substr(0, line.find('\t')));
+    if (!copy.empty() && exists(folder + "/" + copy)) copies.insert(copy);
+  }
+  return copies;
+}
+
+}  // namespace
+
+DoctorReport doctor(const std::vector<std::string>& paths, const DoctorOptions& options) {
+  if (options.attacks.empty()) throw UsageError("no attacks given");
+  if (options.quality < 1 || options.quality > 100)
+    throw UsageError(fmt::format("quality {}: expected 1 to 100", options.quality));
+  if (paths.empty()) throw MissingInput("no pictures to doctor");
+
+  const std::vector<PlannedPicture> pictures = plan(paths, options);
+  if (!options.force) check_nothing_exists(pictures, options.output);
+  std::set<std::string> earlier = earlier_copies(options.output);
+
+  std::vector<std::optional<std::string>> failures(pictures.size());
+  parallel_blocks(pictures.size(), 1,
+                  [&](std::size_t i, std::size_t) { failures[i] = make_copies(pictures[i], options); });
+
+  DoctorReport report;
+  std::string manifest;
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    if (failures[i]) {
+      report.failed.push_back(*failures[i]);
+      continue;
+    }
+    ++report.pictures;
+    for (const PlannedCopy& copy : pictures[i].copies) {
+      ++report.copies;
+      earlier.erase(copy.name);
+      manifest += fmt::format("{}\t{}\t{}\t{}\n", tsv_escape(copy.name), tsv_escape(pictures[i].path),
+                              copy.attack->name(), options.seed);
+    }
+  }
+  if (report.copies == 0)
+    throw MissingInput(
+        fmt::format("{}; none of {} could be read", report.failed.front(), counted(pictures.size(), "picture")));
+  write_file(options.output + "/manifest.tsv", manifest, options.force);
+  report.stale = earlier.size();
+  return report;
+}
+
+}  // namespace cbir

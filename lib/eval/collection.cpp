@@ -1,0 +1,228 @@
+#include <cbir/eval/collection.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <span>
+
+#include <cbir/base/error.hpp>
+#include <cbir/base/parallel.hpp>
+#include <cbir/base/text.hpp>
+#include <cbir/index/scan.hpp>
+#include <cbir/store/set.hpp>
+
+#include "lib/index/normalize.hpp"
+
+namespace cbir {
+namespace {
+
+constexpr std::size_t kReadRows = 256;           ///< read and prepared at a time
+constexpr std::size_t kIndexQueries = 4096;      ///< handed to an index at a time
+constexpr std::size_t kQueries = 96;             ///< scored together against a set; fewer if its rows are many
+constexpr std::size_t kScoreBytes = 16UL << 20;  ///< of scores that one thread makes at a time
+constexpr std::size_t kTile = 6;                 ///< the kernels' preferred multiple of queries
+
+/// Rows of floats for the kernels: padded with zeros, aligned to cache lines.
+class PaddedMatrix {
+ public:
+  PaddedMatrix(std::size_t rows, std::size_t dim) : rows_(rows), dim_(dim), stride_(padded_dim(dim)) {
+    const std::size_t bytes = std::max<std::size_t>(rows * stride_ * sizeof(float), 64);
+    data_.reset(static_cast<float*>(std::aligned_alloc(64, bytes)));
+    if (!data_) throw std::bad_alloc();
+    if (stride_ == dim_) return;
+    for (std::size_t i = 0; i < rows; ++i) std::fill_n(data_.get() + i * stride_ + dim_, stride_ - dim_, 0.0F);
+  }
+
+  std::size_t stride() const { return stride_; }
+  std::span<float> row(std::size_t i) { return {data_.get() + i * stride_, dim_}; }
+  MatrixView<const float> padded(std::size_t rows) const { return {data_.get(), rows, stride_}; }
+  MatrixView<const float> padded() const { return padded(rows_); }
+  MatrixView<const float> unpadded(std::size_t rows) const { return {data_.get(), rows, dim_, stride_}; }
+
+ private:
+  struct Free {
+    void operator()(float* memory) const { std::free(memory); }
+  };
+  std::size_t rows_, dim_, stride_;
+  std::unique_ptr<float[], Free> data_;
+};
+
+[[noreturn]] void refuse(const std::string& name, std::size_t row, const std::string& path, VectorState state) {
+  const std::string where = fmt::format("{}: row {} ({})", display_path(name), row, display_path(path));
+  if (state == VectorState::zero)
+    throw Incompatible(
+        fmt::format("{} is all zeros and has no direction; leave it out, or use --metric dot or l2", where));
+  if (state == VectorState::too_long)
+    throw DamagedFile(
+        fmt::format("{} is longer than {:g}; its scores would overflow; extract the set again", where, kMaxNorm));
+  throw DamagedFile(fmt::format("{} holds a NaN or an infinity; extract the set again", where));
+}
+
+}  // namespace
+
+struct Collection::Impl {
+  std::string name, fingerprint;
+  Metric metric = Metric::cosine;
+  std::optional<Index> index;       ///< this,
+  std::optional<EmbeddingSet> set;  ///< or this
+  std::optional<PaddedMatrix> matrix;
+  std::once_flag matrix_read;
+
+  std::size_t rows() const { return index ? static_cast<std::size_t>(index->size()) : set->rows(); }
+  std::size_t dim() const { return index ? index->dim() : set->dim(); }
+  RowInfo row(std::size_t i) const { return index ? index->row(i) : set->row(i); }
+
+  void open_index(const std::optional<Metric>& wanted);
+  void open_set(const std::optional<Metric>& wanted);
+
+  /// Copies rows for a comparison by `by`. Thread-safe.
+  void read(std::size_t first, std::size_t count, PaddedMatrix& out, std::size_t to, Metric by) const;
+  const PaddedMatrix& in_memory();
+};
+
+void Collection::Impl::open_index(const std::optional<Metric>& wanted) {
+  index = Index::open(name);
+  metric = index->info().metric;
+  fingerprint = index->info().fingerprint;
+  if (wanted && *wanted != metric)
+    throw Incompatible(
+        fmt::format("{}: an index for the metric {}; expected {}; build one for it, or evaluate the set itself",
+                    display_path(name), to_string(metric), to_string(*wanted)));
+}
+
+void Collection::Impl::open_set(const std::optional<Metric>& wanted) {
+  set = EmbeddingSet::open(name);
+  if (set->manifest()) fingerprint = set->manifest()->fingerprint;
+  if (wanted) metric = *wanted;
+  else if (set->manifest()) metric = parse_metric(set->manifest()->metric);
+}
+
+void Collection::Impl::read(std::size_t first, std::size_t count, PaddedMatrix& out, std::size_t to, Metric by) const {
+  if (set) {
+    set->matrix().read(first, count, out.row(to).data(), out.stride());
+  } else {
+    for (std::size_t i = 0; i < count; ++i) std::ranges::copy(index->vector(first + i), out.row(to + i).begin());
+  }
+  for (std::size_t i = 0; i < count; ++i)
+    if (const VectorState state = prepare_vector(out.row(to + i), by == Metric::cosine); state != VectorState::fine)
+      refuse(name, first + i, row(first + i).path, state);
+}
+
+const PaddedMatrix& Collection::Impl::in_memory() {
+  std::call_once(matrix_read, [&] {
+    PaddedMatrix all(rows(), dim());
+    parallel_blocks(rows(), kReadRows,
+                    [&](std::size_t begin, std::size_t end) { read(begin, end - begin, all, begin, metric); });
+    matrix = std::move(all);
+  });
+  return *matrix;
+}
+
+Collection::Collection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Collection::~Collection() = default;
+Collection::Collection(Collection&&) noexcept = default;
+Collection& Collection::operator=(Collection&&) noexcept = default;
+
+Collection Collection::open(const std::string& name, std::optional<Metric> metric) {
+  auto impl = std::make_unique<Impl>();
+  impl->name = name;
+  if (name.ends_with(".cbir")) impl->open_index(metric);
+  else impl->open_set(metric);
+  if (impl->rows() == 0) throw MissingInput(fmt::format("{}: has no rows", display_path(name)));
+  return Collection(std::move(impl));
+}
+
+const std::string& Collection::name() const noexcept { return impl_->name; }
+std::size_t Collection::rows() const noexcept { return impl_->rows(); }
+std::size_t Collection::dim() const noexcept { return impl_->dim(); }
+Metric Collection::metric() const noexcept { return impl_->metric; }
+const std::string& Collection::fingerprint() const noexcept { return impl_->fingerprint; }
+
+std::vector<std::optional<std::string>> Collection::labels(const LabelTable* table) const {
+  std::vector<std::optional<std::string>> all(rows());
+  parallel_blocks(rows(), 1024, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      RowInfo row = impl_->row(i);
+      all[i] = table ? table->label_of(row.path) : std::move(row.label);
+    }
+  });
+  return all;
+}
+
+void Collection::score_all(const Collection& queries,
+                           const std::function<void(std::size_t, MatrixView<const float>)>& consume) const {
+  const std::size_t count = queries.rows();
+  if (impl_->index) {  // shares the work among threads itself
+    PaddedMatrix block(std::min(count, kIndexQueries), dim());
+    for (std::size_t first = 0; first < count; first += kIndexQueries) {
+      const std::size_t size = std::min(kIndexQueries, count - first);
+      queries.impl_->read(first, size, block, 0, metric());
+      impl_->index->score_all(block.unpadded(size), [&](std::size_t begin, MatrixView<const float> scores) {
+        consume(first + begin, scores);
+      });
+    }
+    return;
+  }
+  const MatrixView<const float> database = impl_->in_memory().padded();
+  const auto kernel = metric() == Metric::l2 ? negative_squared_distances : inner_products;
+  const std::size_t fitting = kScoreBytes / sizeof(float) / rows() / kTile * kTile;
+  const std::size_t grain = std::clamp<std::size_t>(fitting, 1, kQueries);
+  parallel_blocks(count, grain, [&](std::size_t begin, std::size_t end) {
+    PaddedMatrix block(end - begin, dim());
+    queries.impl_->read(begin, end - begin, block, 0, metric());
+    std::vector<float> scores((end - begin) * rows());
+    kernel(block.padded(), database, MatrixView<float>(scores.data(), end - begin, rows()));
+    consume(begin, MatrixView<const float>(scores.data(), end - begin, rows()));
+  });
+}
+
+namespace {
+
+void check_comparable(const Collection& database, const Collection& queries, bool allow_mismatch) {
+  if (queries.dim() != database.dim())
+    throw Incompatible(fmt::format("{} has vectors of {} dimensions, {} of {}; queries and database must agree",
+                                   display_path(queries.name()), queries.dim(), display_path(database.name()),
+                                   database.dim()));
+  if (allow_mismatch || queries.fingerprint() == database.fingerprint()) return;
+  const auto known = [](const Collection& c) {
+    return c.fingerprint().empty() ? std::string("not known") : c.fingerprint().substr(0, 12);
+  };
+  throw Incompatible(
+      fmt::format("{} and {} are of different encoders (fingerprints {} and {}); their vectors cannot be "
+                  "compared (--allow-mismatch does it all the same)",
+                  display_path(queries.name()), display_path(database.name()), known(queries), known(database)));
+}
+
+}  // namespace
+
+LabelReport evaluate_collection(const CollectionEvaluation& evaluation, const EvaluationProgress& progress) {
+  const Collection database = Collection::open(evaluation.database, evaluation.metric);
+  std::optional<Collection> others;
+  if (evaluation.queries) {
+    others = Collection::open(*evaluation.queries, std::nullopt);
+    check_comparable(database, *others, evaluation.allow_mismatch);
+  }
+  const Collection& queries = others ? *others : database;
+
+  std::optional<LabelTable> table;
+  if (evaluation.labels) table.emplace(*evaluation.labels);
+  const auto database_labels = database.labels(table ? &*table : nullptr);
+  const auto query_labels = others ? others->labels(table ? &*table : nullptr) : database_labels;
+
+  std::mutex mutex;
+  std::uint64_t done = 0;
+  const ScoreSource scores = [&](const auto& consume) {
+    database.score_all(queries, [&](std::size_t first, MatrixView<const float> block) {
+      consume(first, block);
+      if (!progress) return;
+      const std::lock_guard lock(mutex);
+      progress(done += block.rows, queries.rows());
+    });
+  };
+  return evaluate_labels(database_labels, query_labels, !others, scores, evaluation.measures);
+}
+
+}  // namespace cbir

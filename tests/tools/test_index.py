@@ -1,0 +1,250 @@
+"""cbir-index as a user runs it."""
+import hashlib
+import json
+import os
+import signal
+import struct
+import subprocess
+
+import numpy as np
+
+from cbirtest import BIN, SOURCE, ToolTest, main
+
+
+def vectors(rows, dim, seed=1):
+    return np.random.default_rng(seed).standard_normal((rows, dim)).astype(np.float32)
+
+
+class Build(ToolTest):
+    def build(self, *args, **kw):
+        self.assertEqual(self.out('cbir-index', 'build', *args, **kw), '')
+
+    def info(self, name='x.cbir'):
+        return json.loads(self.out('cbir-index', 'info', name, '--json'))
+
+    def test_bare_matrix(self):
+        np.save(self.dir / 'a.npy', vectors(3, 4))
+        self.build('a.npy', '-o', 'x.cbir')
+        self.assertEqual(self.out('cbir-index', 'info', 'x.cbir'),
+                         'type\tflat\nmetric\tcosine\nrows\t3\ndim\t4\nnormalization\tl2\n'
+                         'format\t1.0\ngeneration\t2\nbytes\t32768\n')
+        self.assertEqual(self.out('cbir-index', 'verify', 'x.cbir'),
+                         'x.cbir: sound, 3 rows of dimension 4, generation 2\n')
+
+    def test_info_as_json(self):
+        np.save(self.dir / 'a.npy', vectors(3, 4))
+        self.build('a.npy', '-o', 'x.cbir', '--metric', 'l2')
+        self.assertEqual(self.info(), {'type': 'flat', 'metric': 'l2', 'rows': 3, 'dim': 4, 'normalization': 'none',
+                                       'format': '1.0', 'generation': 2, 'bytes': 32768})
+
+    def test_pair_as_numpy_writes_it(self):
+        np.save(self.dir / 'photos_Embeddings.npy', vectors(3, 4))
+        np.save(self.dir / 'photos_Categories.npy', np.array(['cat', 'dog', 'Ärger']))
+        self.build('photos_Embeddings.npy', '-o', 'x.cbir')
+        data = (self.dir / 'x.cbir').read_bytes()
+        self.assertIn('"label":"Ärger"'.encode(), data)
+
+    def test_half_precision(self):
+        np.save(self.dir / 'a.npy', vectors(3, 4).astype(np.float16))
+        self.build('a.npy', '-o', 'x.cbir')
+        self.assertEqual(self.info()['rows'], 3)
+
+    def test_several_sets_at_once(self):
+        np.save(self.dir / 'a.npy', vectors(3, 4))
+        np.save(self.dir / 'b.npy', vectors(5, 4, 2))
+        self.build('a.npy', 'b.npy', '-o', 'x.cbir')
+        self.assertEqual(self.info()['rows'], 8)
+
+    def test_same_bytes_with_any_number_of_threads(self):
+        np.save(self.dir / 'a.npy', vectors(5000, 64))
+        digests = set()
+        for threads in (1, 2, 4, 1):
+            self.build('a.npy', '-o', 'x.cbir', '--force', '--threads', threads)
+            digests.add(hashlib.sha256((self.dir / 'x.cbir').read_bytes()).hexdigest())
+        self.assertEqual(len(digests), 1)
+
+    def test_verbose_says_what_was_done(self):
+        np.save(self.dir / 'a.npy', vectors(3, 4))
+        done = self.run_tool('cbir-index', 'build', 'a.npy', '-o', 'x.cbir', '--verbose')
+        self.assertRegex(done.stderr.decode(), r'^cbir-index: debug: x\.cbir: 3 rows, 32\.8 kB, \d+\.\d\d s\n$')
+
+    def test_name_that_is_not_utf8(self):
+        name = os.fsencode(self.dir) + b'/\xff\n.npy'
+        with open(name, 'wb') as file:
+            np.save(file, vectors(3, 4))
+        self.build(name, '-o', 'x.cbir')
+        self.assertEqual(self.info()['rows'], 3)
+
+
+class Refusals(ToolTest):
+    def refuse(self, array, expect, *words, args=()):
+        np.save(self.dir / 'a.npy', array, allow_pickle=True)
+        message = self.error('cbir-index', 'build', 'a.npy', '-o', 'x.cbir', *args, expect=expect)
+        for word in ('a.npy',) + words:
+            self.assertIn(word, message)
+        self.assertEqual([p.name for p in self.dir.glob('*.cbir')], [])
+
+    def test_not_a_number(self):
+        array = vectors(3, 4)
+        array[1, 2] = np.nan
+        self.refuse(array, 5, 'row 1')
+
+    def test_infinity(self):
+        array = vectors(3, 4)
+        array[2, 0] = -np.inf
+        self.refuse(array, 5, 'row 2')
+
+    def test_zero_row_under_cosine(self):
+        array = vectors(3, 4)
+        array[1] = 0
+        self.refuse(array, 6, 'row 1')
+        self.assertEqual(self.out('cbir-index', 'build', 'a.npy', '-o', 'x.cbir', '--metric', 'l2'), '')
+
+    def test_fortran_order(self):
+        self.refuse(np.asfortranarray(vectors(3, 4)), 6, 'Fortran')
+
+    def test_wrong_types(self):
+        self.refuse(vectors(3, 4).astype(np.float64), 6, '<f8')
+        self.refuse(np.zeros((3, 4), np.int32), 6, '<i4')
+        self.refuse(vectors(3, 4).astype('>f4'), 6, '>f4')
+        self.refuse(np.array([{}, {}], dtype=object), 5)
+
+    def test_one_dimension(self):
+        self.refuse(vectors(3, 4).ravel(), 6)
+
+    def test_no_rows(self):
+        self.refuse(vectors(3, 4)[:0], 4)
+
+    def test_fewer_categories_than_rows(self):
+        np.save(self.dir / 'p_Embeddings.npy', vectors(3, 4))
+        np.save(self.dir / 'p_Categories.npy', np.array(['cat', 'dog']))
+        message = self.error('cbir-index', 'build', 'p_Embeddings.npy', '-o', 'x.cbir', expect=6)
+        self.assertIn('p_Categories.npy', message)
+
+    def test_dimensions_that_differ(self):
+        np.save(self.dir / 'a.npy', vectors(3, 4))
+        np.save(self.dir / 'b.npy', vectors(3, 5))
+        message = self.error('cbir-index', 'build', 'a.npy', 'b.npy', '-o', 'x.cbir', expect=6)
+        self.assertIn('b.npy', message)
+
+    def test_missing_set(self):
+        self.assertIn('none', self.error('cbir-index', 'build', 'none', '-o', 'x.cbir', expect=4))
+
+    def test_existing_output(self):
+        np.save(self.dir / 'a.npy', vectors(3, 4))
+        (self.dir / 'x.cbir').write_text('mine')
+        self.assertIn('--force', self.error('cbir-index', 'build', 'a.npy', '-o', 'x.cbir', expect=7))
+        self.assertEqual((self.dir / 'x.cbir').read_text(), 'mine')
+
+    def test_usage(self):
+        np.save(self.dir / 'a.npy', vectors(3, 4))
+        for args in ((), ('build',), ('build', 'a.npy'), ('info',), ('build', 'a.npy', '-o', '-'),
+                     ('build', 'a.npy', '-o', 'x.cbir', '--metric', 'manhattan'),
+                     ('build', 'a.npy', '-o', 'x.cbir', '--type', 'round'), ('frobnicate',)):
+            self.error('cbir-index', *args, expect=2)
+        self.assertEqual([p.name for p in self.dir.glob('*.cbir')], [])
+
+    def test_full_disk(self):
+        np.save(self.dir / 'a.npy', vectors(3000, 64))  # 768 kB; the program may write 100 kB
+        limited = subprocess.run(['sh', '-c', 'ulimit -f 200; exec "$0" build a.npy -o x.cbir', BIN / 'cbir-index'],
+                                 cwd=self.dir, capture_output=True, preexec_fn=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
+        self.assertEqual(limited.returncode, 7, limited.stderr)
+        self.assertIn(b'x.cbir', limited.stderr)
+        self.assertEqual([p.name for p in self.dir.iterdir()], ['a.npy'])
+
+
+class Damage(ToolTest):
+    def setUp(self):
+        super().setUp()
+        np.save(self.dir / 'a.npy', vectors(300, 16))
+        self.out('cbir-index', 'build', 'a.npy', '-o', 'x.cbir')
+        self.data = (self.dir / 'x.cbir').read_bytes()
+
+    def write(self, data):
+        (self.dir / 'y.cbir').write_bytes(data)
+
+    def flip(self, byte):
+        data = bytearray(self.data)
+        data[byte] ^= 0x10
+        self.write(bytes(data))
+
+    def test_flipped_bits(self):
+        for byte in list(range(0, 64)) + list(range(64, len(self.data), 997)):
+            self.flip(byte)
+            self.assertIn('y.cbir', self.error('cbir-index', 'info', 'y.cbir', expect=5))
+
+    def test_truncation(self):
+        for length in (0, 1, 7, 8, 63, 64, 4095, 4096, len(self.data) // 2, len(self.data) - 1):
+            self.write(self.data[:length])
+            self.error('cbir-index', 'verify', 'y.cbir', expect=5)
+
+    def test_transfer_as_text(self):
+        self.write(self.data.replace(b'\r\n', b'\n'))
+        self.assertIn('text', self.error('cbir-index', 'info', 'y.cbir', expect=5))
+
+    def test_another_kind_of_file(self):
+        self.write(b'\x89PNG\r\n\x1a\n' + bytes(5000))
+        self.assertIn('not an index', self.error('cbir-index', 'info', 'y.cbir', expect=6))
+
+    def test_folder_and_missing_file(self):
+        self.error('cbir-index', 'info', '.', expect=4)
+        self.error('cbir-index', 'info', 'none.cbir', expect=4)
+
+    def test_leftovers_of_an_append(self):
+        self.write(self.data + b'x' * 100)
+        self.assertIn('leftover\t100\n', self.out('cbir-index', 'info', 'y.cbir'))
+        self.assertIn('100 bytes after its end', self.out('cbir-index', 'verify', 'y.cbir'))
+
+    def test_recover(self):
+        self.flip(600)  # in the first root record
+        self.assertIn('recover', self.error('cbir-index', 'info', 'y.cbir', expect=5))
+        said = self.out('cbir-index', 'recover', 'y.cbir', '-o', 'z.cbir')
+        self.assertIn('kept generation 1 with 300 rows; lost: root record 1 of 2', said)
+        self.assertEqual((self.dir / 'z.cbir').read_bytes(), self.data)
+        self.error('cbir-index', 'recover', 'y.cbir', '-o', 'z.cbir', expect=7)
+        self.flip(8192)
+        self.error('cbir-index', 'recover', 'y.cbir', '-o', 'w.cbir', expect=5)
+
+
+class Format(ToolTest):
+    """docs/formats.md, read with nothing but its tables; and files of earlier versions stay readable."""
+    GOLDEN = SOURCE / 'tests/index/data/version-1.0.cbir'  # five rows of three numbers, metric l2
+
+    def sections(self, data):
+        slot = max((512, 1024), key=lambda at: struct.unpack_from('<Q', data, at + 8))
+        magic, _, end, table, length = struct.unpack_from('<8sQQQQ', data, slot)
+        self.assertEqual((magic, end), (b'CBIRROOT', len(data)))
+        found = {}
+        for at in range(table, table + length, 64):
+            segment, kind, _, _, offset, size = struct.unpack_from('<IIIIQQ', data, at)
+            found[segment, kind] = data[offset:offset + size]
+        return found
+
+    def test_layout(self):
+        data = self.GOLDEN.read_bytes()
+        self.assertEqual(struct.unpack_from('<8sHHIQQ', data), (b'\x89CBIR\r\n\x1a', 1, 0, 0x01020304, 0, 0))
+        found = self.sections(data)
+        self.assertEqual(json.loads(found[0, 2]), {'type': 'flat', 'metric': 'l2', 'dim': 3, 'normalization': 'none',
+                                                   'encoder': '', 'fingerprint': '', 'preset': ''})
+        stored = np.frombuffer(found[1, 3], '<f4').reshape(5, 16)
+        np.testing.assert_array_equal(stored[:, :3], (np.arange(15).reshape(5, 3) - 7) / 8)
+        self.assertFalse(stored[:, 3:].any())
+        np.testing.assert_array_equal(np.frombuffer(found[1, 4], '<u8'), range(5))
+        offsets = np.frombuffer(found[1, 5], '<u8')
+        lines = [found[1, 6][a:b] for a, b in zip(offsets[:-1], offsets[1:])]
+        self.assertEqual([json.loads(line)['path'] for line in lines], list('01234'))
+        self.assertEqual([json.loads(line)['label'] for line in lines], ['cat', 'dog', 'cat', 'bird', 'dog'])
+        self.assertEqual(len(found[1, 7]), 5 * 8)
+
+    def test_version_1_0_is_read(self):
+        self.assertIn('sound, 5 rows of dimension 3', self.out('cbir-index', 'verify', self.GOLDEN))
+
+    def test_version_1_0_is_written(self):
+        np.save(self.dir / 'v_Embeddings.npy', (np.arange(15, dtype=np.float32).reshape(5, 3) - 7) / 8)
+        np.save(self.dir / 'v_Categories.npy', np.array(['cat', 'dog', 'cat', 'bird', 'dog']))
+        self.out('cbir-index', 'build', 'v_Embeddings.npy', '--metric', 'l2', '-o', 'x.cbir')
+        self.assertEqual((self.dir / 'x.cbir').read_bytes(), self.GOLDEN.read_bytes())
+
+
+if __name__ == '__main__':
+    main()
