@@ -43,12 +43,14 @@ ExitCode list(const ModelsOptions& options) {
     fmt::print("{}\n", all.dump(2));
     return ExitCode::ok;
   }
-  fmt::print("{:<{}}  {:>4}  {:<7}  {:>8}  {:<12}  {}\n", "NAME", width, "DIM", "WEIGHTS", "SIZE", "LICENCE", "DESCRIPTION");
+  fmt::print("{:<{}}  {:>4}  {:<7}  {:>8}  {:<12}  {}\n", "NAME", width, "DIM", "WEIGHTS", "SIZE", "LICENCE",
+             "DESCRIPTION");
   for (const auto& preset : all) {
     const auto& weights = preset["weights"];
-    fmt::print("{:<{}}  {:>4}  {:<7}  {:>8}  {:<12}  {}\n", preset["name"].get<std::string>(), width, preset["dimension"].get<int>(),
-               weights["present"].get<bool>() ? "here" : "missing", human_bytes(weights["size"].get<std::uint64_t>()),
-               weights["licence"].get<std::string>(), preset.value("description", ""));
+    fmt::print("{:<{}}  {:>4}  {:<7}  {:>8}  {:<12}  {}\n", preset["name"].get<std::string>(), width,
+               preset["dimension"].get<int>(), weights["present"].get<bool>() ? "here" : "missing",
+               human_bytes(weights["size"].get<std::uint64_t>()), weights["licence"].get<std::string>(),
+               preset.value("description", ""));
   }
   return ExitCode::ok;
 }
@@ -67,11 +69,13 @@ ExitCode show(const ModelsOptions& options) {
   row("name", preset.name);
   row("description", preset.description);
   row("network", fmt::format("{}, layer {}, pool {}", preset.network, preset.layer, preset.pool));
-  row("embedding", fmt::format("{} numbers, normalisation {}, metric {}", preset.dimension, preset.normalization, preset.metric));
+  row("embedding",
+      fmt::format("{} numbers, normalisation {}, metric {}", preset.dimension, preset.normalization, preset.metric));
   row("input", fmt::format("short side {} ({}), centre crop {}, (x - [{}]) / [{}]", input.resize,
-                           described["preprocessing"]["filter"].get<std::string>(), input.crop, fmt::join(input.mean, ", "),
-                           fmt::join(input.std_dev, ", ")));
-  row("weights", fmt::format("{} ({})", display_path(weights_path(preset)), described["weights"]["present"].get<bool>() ? "here" : "missing"));
+                           described["preprocessing"]["filter"].get<std::string>(), input.crop,
+                           fmt::join(input.mean, ", "), fmt::join(input.std_dev, ", ")));
+  row("weights", fmt::format("{} ({})", display_path(weights_path(preset)),
+                             described["weights"]["present"].get<bool>() ? "here" : "missing"));
   row("size", human_bytes(preset.weights.size));
   row("sha256", preset.weights.sha256);
   row("licence", preset.weights.licence);
@@ -84,8 +88,9 @@ ExitCode fetch(const ModelsOptions& options) {
   for (const std::string& name : options.names) {
     const Preset preset = load_preset(name);
     const bool fetched = fetch_weights(preset, options.force);
-    log(LogLevel::info, fmt::format("{}: {}: {}", preset.name, fetched ? "fetched and verified" : "here already and verified",
-                                    display_path(weights_path(preset))));
+    log(LogLevel::info,
+        fmt::format("{}: {}: {}", preset.name, fetched ? "fetched and verified" : "here already and verified",
+                    display_path(weights_path(preset))));
   }
   return ExitCode::ok;
 }

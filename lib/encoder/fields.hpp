@@ -15,9 +15,11 @@ namespace cbir {
 class Fields {
  public:
   /// `path` is what messages put before a field's name ("preprocessing."), `file` the file's name.
-  Fields(const nlohmann::json& object, std::string file, std::string path) : object_(object), file_(std::move(file)), path_(std::move(path)) {
+  Fields(const nlohmann::json& object, std::string file, std::string path)
+      : object_(object), file_(std::move(file)), path_(std::move(path)) {
     if (!object.is_object())
-      throw DamagedFile(fmt::format("{}: {} is not an object", display_path(file_), path_.empty() ? "the preset" : path_.substr(0, path_.size() - 1)));
+      throw DamagedFile(fmt::format("{}: {} is not an object", display_path(file_),
+                                    path_.empty() ? "the preset" : path_.substr(0, path_.size() - 1)));
   }
 
   [[noreturn]] void fail(const std::string& name, const std::string& what) const {

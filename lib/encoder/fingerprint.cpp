@@ -8,11 +8,16 @@ namespace {
 
 std::string_view filter_name(Filter filter) {
   switch (filter) {
-    case Filter::nearest: return "nearest";
-    case Filter::box: return "box";
-    case Filter::bilinear: return "bilinear";
-    case Filter::bicubic: return "bicubic";
-    case Filter::lanczos: return "lanczos";
+    case Filter::nearest:
+      return "nearest";
+    case Filter::box:
+      return "box";
+    case Filter::bilinear:
+      return "bilinear";
+    case Filter::bicubic:
+      return "bicubic";
+    case Filter::lanczos:
+      return "lanczos";
   }
   return "unknown";
 }
@@ -20,9 +25,10 @@ std::string_view filter_name(Filter filter) {
 }  // namespace
 
 // The fingerprint is the SHA-256 of a JSON object without white space, its keys in ascending order of bytes:
-//   crop, crop_rounding, dimension, filter, layer, mean, network, normalization, pool, resize, resize_rounding, std, version, weights
-// as in the preset; "version" is 1, "weights" the SHA-256 of the weights file in use. mean and std are float32 numbers widened
-// to float64 and written as the shortest decimal that reads back the same, with ".0" where they are whole.
+//   crop, crop_rounding, dimension, filter, layer, mean, network, normalization, pool, resize, resize_rounding, std,
+//   version, weights
+// as in the preset; "version" is 1, "weights" the SHA-256 of the weights file in use. mean and std are float32 numbers
+// widened to float64 and written as the shortest decimal that reads back the same, with ".0" where they are whole.
 std::string fingerprint(const Preset& preset, const std::string& weights_sha256) {
   const Preprocessing& input = preset.preprocessing;
   const nlohmann::json canonical = {

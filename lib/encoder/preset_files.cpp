@@ -60,12 +60,14 @@ Preset load_preset(const std::string& name_or_path) {
       if (!exists(path)) continue;
       Preset preset = parse_preset(read_text(path), path);
       if (preset.name != name)
-        throw DamagedFile(fmt::format("{}: field 'name' is '{}'; it must be the file's, '{}'", display_path(path), preset.name, name));
+        throw DamagedFile(fmt::format("{}: field 'name' is '{}'; it must be the file's, '{}'", display_path(path),
+                                      preset.name, name));
       return preset;
     }
   }
-  throw MissingInput(fmt::format("no encoder is named '{}'; known are: {}. A preset of your own is a path that ends in .json",
-                                 display_path(name_or_path), known.empty() ? "none" : known));
+  throw MissingInput(
+      fmt::format("no encoder is named '{}'; known are: {}. A preset of your own is a path that ends in .json",
+                  display_path(name_or_path), known.empty() ? "none" : known));
 }
 
 std::string models_folder() {
@@ -73,7 +75,8 @@ std::string models_folder() {
   // The XDG base directory specification wants relative paths ignored.
   if (const std::string cache = environment("XDG_CACHE_HOME"); cache.starts_with('/')) return cache + "/cbir/models";
   const std::string home = environment("HOME");
-  if (home.empty()) throw MissingInput("neither CBIR_MODELS nor XDG_CACHE_HOME nor HOME says where weights are kept; set CBIR_MODELS");
+  if (home.empty())
+    throw MissingInput("neither CBIR_MODELS nor XDG_CACHE_HOME nor HOME says where weights are kept; set CBIR_MODELS");
   return home + "/.cache/cbir/models";
 }
 

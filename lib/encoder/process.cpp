@@ -42,7 +42,8 @@ struct SpawnActions {
 
 ProcessResult run_process(const std::vector<std::string>& arguments) {
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) throw Error(ExitCode::resource, fmt::format("no pipe can be made: {}", std::strerror(errno)));
+  if (pipe2(ends, O_CLOEXEC) != 0)
+    throw Error(ExitCode::resource, fmt::format("no pipe can be made: {}", std::strerror(errno)));
   const Fd reader(ends[0]);
   Fd writer(ends[1]);
   SpawnActions spawn;

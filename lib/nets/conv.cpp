@@ -41,7 +41,8 @@ Conv::Conv(const ConvSpec& spec) : spec_(spec) {
     spec_.weight = spec.weight.contiguous(at::MemoryFormat::ChannelsLast);
     return;
   }
-  std::vector<c10::IValue> stack = {spec.weight, spec.bias, square(spec.stride), square(spec.padding), square(1), spec.groups};
+  std::vector<c10::IValue> stack = {spec.weight,          spec.bias, square(spec.stride),
+                                    square(spec.padding), square(1), spec.groups};
   stack.emplace_back(spec.relu6 ? c10::IValue(0.0) : c10::IValue());
   stack.emplace_back(spec.relu6 ? c10::IValue(6.0) : c10::IValue());
   xnnpack()->pack.callBoxed(&stack);
@@ -50,7 +51,8 @@ Conv::Conv(const ConvSpec& spec) : spec_(spec) {
 
 at::Tensor Conv::operator()(const at::Tensor& x) const {
   if (packed_.isNone()) {
-    at::Tensor y = at::conv2d(x, spec_.weight, spec_.bias, square(spec_.stride), square(spec_.padding), square(1), spec_.groups);
+    at::Tensor y =
+        at::conv2d(x, spec_.weight, spec_.bias, square(spec_.stride), square(spec_.padding), square(1), spec_.groups);
     return spec_.relu6 ? y.clamp_(0, 6) : y;
   }
   std::vector<c10::IValue> stack = {x, packed_};

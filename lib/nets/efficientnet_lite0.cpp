@@ -1,6 +1,6 @@
-// EfficientNet-Lite0: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (2019), in the
-// variant without squeeze-and-excitation and with ReLU6 that its authors published as EfficientNet-Lite. Parameter names are those
-// of the efficientnet_pytorch checkpoints; padding is TensorFlow's 'SAME', batch norm's epsilon 1e-3.
+// EfficientNet-Lite0: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (2019), in
+// the variant without squeeze-and-excitation and with ReLU6 that its authors published as EfficientNet-Lite. Parameter
+// names are those of the efficientnet_pytorch checkpoints; padding is TensorFlow's 'SAME', batch norm's epsilon 1e-3.
 
 #include <ATen/Functions.h>
 
@@ -32,8 +32,8 @@ constexpr std::array<Stage, 7> kStages = {{{1, 3, 1, 1, 32, 16},
 
 /// An inverted residual: expand (1x1), depthwise, project (1x1), and the input added where the shapes agree.
 ///
-/// 'SAME' padding at stride 2 is one wider after than before. Rather than copying the wide expanded tensor into a padded one, the
-/// narrow input gets an extra row and column, and what the expansion makes of them is set to zero.
+/// 'SAME' padding at stride 2 is one wider after than before. Rather than copying the wide expanded tensor into a
+/// padded one, the narrow input gets an extra row and column, and what the expansion makes of them is set to zero.
 template <typename C>
 struct Block {
   std::vector<C> expand;  // none or one
@@ -127,9 +127,14 @@ at::Tensor run_block(const Block<Conv>& block, const at::Tensor& x) {
 
 class EfficientNetRunner : public Runner {
  public:
-  EfficientNetRunner(const Settings& settings, const Spec& spec) : settings_(settings), stem_(spec.stem), head_(spec.head) {
+  EfficientNetRunner(const Settings& settings, const Spec& spec)
+      : settings_(settings), stem_(spec.stem), head_(spec.head) {
     for (const Block<ConvSpec>& block : spec.blocks)
-      blocks_.push_back({{block.expand.begin(), block.expand.end()}, Conv(block.depthwise), Conv(block.project), block.residual, block.extra});
+      blocks_.push_back({{block.expand.begin(), block.expand.end()},
+                         Conv(block.depthwise),
+                         Conv(block.project),
+                         block.residual,
+                         block.extra});
   }
 
   void run(const std::uint8_t* picture, float* out) const override {
@@ -148,8 +153,11 @@ class EfficientNetRunner : public Runner {
 
 class EfficientNet : public Model {
  public:
-  EfficientNet(const Settings& settings, Parameters& parameters) : settings_(settings), spec_(load_spec(settings, parameters)) {}
-  std::unique_ptr<Runner> make_runner() const override { return std::make_unique<EfficientNetRunner>(settings_, spec_); }
+  EfficientNet(const Settings& settings, Parameters& parameters)
+      : settings_(settings), spec_(load_spec(settings, parameters)) {}
+  std::unique_ptr<Runner> make_runner() const override {
+    return std::make_unique<EfficientNetRunner>(settings_, spec_);
+  }
 
  private:
   Settings settings_;
@@ -160,9 +168,11 @@ class EfficientNet : public Model {
 
 std::unique_ptr<Model> make_efficientnet_lite0(const Settings& settings, Parameters& parameters) {
   if (settings.layer != "pooled" || settings.pool != "avg")
-    throw NetError(ExitCode::incompatible, "efficientnet-lite0 has layer 'pooled' with pool 'avg', not '" + settings.layer + "' with '" + settings.pool + "'");
+    throw NetError(ExitCode::incompatible, "efficientnet-lite0 has layer 'pooled' with pool 'avg', not '" +
+                                               settings.layer + "' with '" + settings.pool + "'");
   if (settings.dimension != kDimension)
-    throw NetError(ExitCode::incompatible, "efficientnet-lite0 has dimension 1280, not " + std::to_string(settings.dimension));
+    throw NetError(ExitCode::incompatible,
+                   "efficientnet-lite0 has dimension 1280, not " + std::to_string(settings.dimension));
   return std::make_unique<EfficientNet>(settings, parameters);
 }
 

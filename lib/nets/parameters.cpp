@@ -23,7 +23,8 @@ at::ScalarType scalar_type(const std::string& name, const std::string& type) {
       {"float32", at::kFloat}, {"float16", at::kHalf}, {"bfloat16", at::kBFloat16}, {"float64", at::kDouble}};
   const auto found = types.find(type);
   if (found == types.end())
-    throw NetError(ExitCode::incompatible, "parameter " + name + " is of type " + type + "; floating-point numbers were expected");
+    throw NetError(ExitCode::incompatible,
+                   "parameter " + name + " is of type " + type + "; floating-point numbers were expected");
   return found->second;
 }
 
@@ -45,7 +46,8 @@ at::Tensor Parameters::take(const std::string& name, at::IntArrayRef shape) {
   const cbir_net_tensor& tensor = *found->second;
   const at::IntArrayRef actual(tensor.shape, tensor.dims);
   if (actual != shape)
-    throw NetError(ExitCode::incompatible, "parameter " + name + " is " + shape_text(actual) + ", " + shape_text(shape) + " was expected");
+    throw NetError(ExitCode::incompatible,
+                   "parameter " + name + " is " + shape_text(actual) + ", " + shape_text(shape) + " was expected");
   used_.insert(name);
   at::Tensor copy = at::empty(shape, scalar_type(name, tensor.type));  // the original need not be aligned
   if (copy.nbytes()) std::memcpy(copy.data_ptr(), tensor.data, copy.nbytes());
@@ -68,8 +70,8 @@ void Parameters::ignore_prefix(std::string_view prefix) {
 void Parameters::finish() const {
   for (const auto& [name, tensor] : tensors_)
     if (!used_.contains(name))
-      throw NetError(ExitCode::incompatible,
-                     "parameter " + name + " (" + shape_text({tensor->shape, tensor->dims}) + ") is not one of this network's");
+      throw NetError(ExitCode::incompatible, "parameter " + name + " (" + shape_text({tensor->shape, tensor->dims}) +
+                                                 ") is not one of this network's");
 }
 
 }  // namespace cbir::nets

@@ -19,8 +19,8 @@ class Parameters {
 
   bool has(const std::string& name) const { return tensors_.contains(name); }
 
-  /// A float32 copy. Throws NetError (incompatible) if it is missing or has another shape, and (damaged) if it holds a NaN or an
-  /// infinity: activations clamp a NaN away and would make it a plausible number.
+  /// A float32 copy. Throws NetError (incompatible) if it is missing or has another shape, and (damaged) if it holds a
+  /// NaN or an infinity: activations clamp a NaN away and would make it a plausible number.
   at::Tensor take(const std::string& name, at::IntArrayRef shape);
 
   /// Marks what a checkpoint may hold and the network does not use.

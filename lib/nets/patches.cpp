@@ -14,7 +14,8 @@ SamePadding same_padding(std::int64_t size, std::int64_t kernel, std::int64_t st
   return {total / 2, total - total / 2, output};
 }
 
-at::Tensor first_patches(const std::uint8_t* picture, const Settings& settings, std::int64_t kernel, std::int64_t stride) {
+at::Tensor first_patches(const std::uint8_t* picture, const Settings& settings, std::int64_t kernel,
+                         std::int64_t stride) {
   const std::int64_t size = settings.size;
   const SamePadding pad = same_padding(size, kernel, stride);
   const std::int64_t width = pad.before + size + pad.after, height = width;
@@ -25,15 +26,18 @@ at::Tensor first_patches(const std::uint8_t* picture, const Settings& settings, 
     const std::uint8_t* from = picture + y * size * 3;
     float* to = padded.data() + ((y + pad.before) * width + pad.before) * 3;
     for (std::int64_t x = 0; x < size; ++x, from += 3, to += 3)
-      for (std::size_t c = 0; c < 3; ++c) to[c] = (static_cast<float>(from[c]) - settings.mean[c]) / settings.std_dev[c];
+      for (std::size_t c = 0; c < 3; ++c)
+        to[c] = (static_cast<float>(from[c]) - settings.mean[c]) / settings.std_dev[c];
   }
   const std::int64_t row = kernel * 3, depth = kernel * row;
-  at::Tensor out = at::empty({1, depth, pad.output, pad.output}, at::TensorOptions().dtype(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
+  at::Tensor out = at::empty({1, depth, pad.output, pad.output},
+                             at::TensorOptions().dtype(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
   float* to = out.data_ptr<float>();
   for (std::int64_t y = 0; y < pad.output; ++y)
     for (std::int64_t x = 0; x < pad.output; ++x)
       for (std::int64_t dy = 0; dy < kernel; ++dy, to += row)
-        std::memcpy(to, padded.data() + ((y * stride + dy) * width + x * stride) * 3, static_cast<std::size_t>(row) * sizeof(float));
+        std::memcpy(to, padded.data() + ((y * stride + dy) * width + x * stride) * 3,
+                    static_cast<std::size_t>(row) * sizeof(float));
   return out;
 }
 

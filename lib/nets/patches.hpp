@@ -16,9 +16,11 @@ struct SamePadding {
 };
 SamePadding same_padding(std::int64_t size, std::int64_t kernel, std::int64_t stride);
 
-/// For each output position of a kernel x kernel convolution of the normalised picture, 'SAME' padding, what the kernel sees: an
-/// NHWC tensor 1 x (kernel * kernel * 3) x out x out, ordered (dy, dx, channel). Normalisation, padding and layout cost one pass,
-/// and a first layer of 3 channels, which convolution kernels are slow at, becomes a product of matrices.
-at::Tensor first_patches(const std::uint8_t* picture, const Settings& settings, std::int64_t kernel, std::int64_t stride);
+/// For each output position of a kernel x kernel convolution of the normalised picture, 'SAME' padding, what the kernel
+/// sees: an NHWC tensor 1 x (kernel * kernel * 3) x out x out, ordered (dy, dx, channel). Normalisation, padding and
+/// layout cost one pass, and a first layer of 3 channels, which convolution kernels are slow at, becomes a product of
+/// matrices.
+at::Tensor first_patches(const std::uint8_t* picture, const Settings& settings, std::int64_t kernel,
+                         std::int64_t stride);
 
 }  // namespace cbir::nets

@@ -25,8 +25,8 @@ struct cbir_net {
 
 namespace {
 
-/// Activations are allocated and freed layer by layer. With glibc's defaults the larger ones go back to the kernel each time and fault
-/// in again, which takes as long as the arithmetic. 32 MiB is the highest threshold that glibc accepts.
+/// Activations are allocated and freed layer by layer. With glibc's defaults the larger ones go back to the kernel each
+/// time and fault in again, which takes as long as the arithmetic. 32 MiB is the highest threshold that glibc accepts.
 void keep_freed_memory() {
   mallopt(M_MMAP_THRESHOLD, 32 << 20);
   mallopt(M_TRIM_THRESHOLD, 256 << 20);
@@ -106,15 +106,16 @@ void describe(const cbir_net* net, cbir_net_info* info) {
   info->width = info->height = static_cast<std::uint32_t>(net->settings.size);
 }
 
-/// Picture by picture: activations of one fit the cache, which is faster than a batch, and the result of a picture depends on that
-/// picture alone.
+/// Picture by picture: activations of one fit the cache, which is faster than a batch, and the result of a picture
+/// depends on that picture alone.
 int encode(const cbir_net* net, const std::uint8_t* pictures, std::size_t count, float* out, char* message,
            std::size_t message_size) {
   return guarded(message, message_size, [&] {
     compute_on_this_thread();
     const c10::InferenceMode inference;
     const Lease lease(*const_cast<cbir_net*>(net));
-    const auto size = static_cast<std::size_t>(net->settings.size), dim = static_cast<std::size_t>(net->settings.dimension);
+    const auto size = static_cast<std::size_t>(net->settings.size),
+               dim = static_cast<std::size_t>(net->settings.dimension);
     for (std::size_t i = 0; i < count; ++i) lease.runner().run(pictures + i * size * size * 3, out + i * dim);
   });
 }

@@ -20,7 +20,8 @@ Settings parse_settings(const char* preset_json) {
     throw NetError(ExitCode::damaged, std::string("the preset cannot be used: ") + error.what());
   }
   if (out.size < 32 || out.size > 2048)
-    throw NetError(ExitCode::damaged, "preprocessing.crop is " + std::to_string(out.size) + "; 32 to 2048 was expected");
+    throw NetError(ExitCode::damaged,
+                   "preprocessing.crop is " + std::to_string(out.size) + "; 32 to 2048 was expected");
   for (const float s : out.std_dev)
     if (!(s > 0)) throw NetError(ExitCode::damaged, "preprocessing.std holds a number that is not positive");
   return out;

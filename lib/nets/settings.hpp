@@ -23,8 +23,8 @@ class NetError : public std::runtime_error {
 struct Settings {
   std::string network, layer, pool;
   std::int64_t dimension = 0;
-  std::int64_t size = 0;                      ///< width and height of the input, in pixels
-  std::array<float, 3> mean{}, std_dev{};     ///< of 8-bit values: (x - mean) / std
+  std::int64_t size = 0;                   ///< width and height of the input, in pixels
+  std::array<float, 3> mean{}, std_dev{};  ///< of 8-bit values: (x - mean) / std
 };
 
 /// Throws NetError if a field is missing or makes no sense.

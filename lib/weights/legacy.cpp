@@ -31,12 +31,14 @@ void check_head(ByteReader& reader) {
   const std::size_t at = reader.offset();
   const std::int64_t* protocol = pickle::load(reader, arena).get<std::int64_t>();
   if (!protocol || *protocol != kProtocol)
-    throw DamagedFile(fmt::format("{}: the protocol version at byte {} is not {}", display_path(reader.name()), at, kProtocol));
+    throw DamagedFile(
+        fmt::format("{}: the protocol version at byte {} is not {}", display_path(reader.name()), at, kProtocol));
   const pickle::Value* order = find(pickle::load(reader, arena), "little_endian");
   if (!order || !order->get<bool>())
     throw DamagedFile(fmt::format("{}: does not state its byte order", display_path(reader.name())));
   if (!*order->get<bool>())
-    throw Incompatible(fmt::format("{}: written by a big-endian machine; save it again on another", display_path(reader.name())));
+    throw Incompatible(
+        fmt::format("{}: written by a big-endian machine; save it again on another", display_path(reader.name())));
 }
 
 /// The raw storages, in the order of their keys, up to the end of the file.
@@ -44,13 +46,15 @@ Storages read_storages(ByteReader& reader, const pickle::Value& keys,
                        const std::map<std::string, const pickle::StorageRef*>& referenced) {
   const std::string file = display_path(reader.name());
   const pickle::List* list = keys.get<pickle::List>();
-  if (!list) throw DamagedFile(fmt::format("{}: the list of storages before byte {} is no list", file, reader.offset()));
+  if (!list)
+    throw DamagedFile(fmt::format("{}: the list of storages before byte {} is no list", file, reader.offset()));
   Storages storages;
   for (const pickle::Value* item : list->items) {
     const std::string* key = item->get<std::string>();
     const auto known = key ? referenced.find(*key) : referenced.end();
     if (known == referenced.end())
-      throw DamagedFile(fmt::format("{}: the list of storages before byte {} names one that no tensor uses", file, reader.offset()));
+      throw DamagedFile(
+          fmt::format("{}: the list of storages before byte {} names one that no tensor uses", file, reader.offset()));
     const pickle::StorageRef& ref = *known->second;
     const std::size_t at = reader.offset();
     const auto elements = reader.read<std::uint64_t>("a storage's size");
@@ -59,16 +63,19 @@ Storages read_storages(ByteReader& reader, const pickle::Value& keys,
                                     elements, ref.elements));
     const std::size_t item_bytes = item_size(ref.type);
     if (elements > reader.remaining() / item_bytes)
-      throw DamagedFile(fmt::format("{}: the file ends within storage '{}': {} elements of {} bytes wanted at byte {}, {} bytes are there",
-                                    file, *key, elements, item_bytes, reader.offset(), reader.remaining()));
+      throw DamagedFile(fmt::format(
+          "{}: the file ends within storage '{}': {} elements of {} bytes wanted at byte {}, {} bytes are there", file,
+          *key, elements, item_bytes, reader.offset(), reader.remaining()));
     const Bytes data = reader.take(static_cast<std::size_t>(elements) * item_bytes, "a storage");
     if (!storages.emplace(*key, Storage{ref.type, data}).second)
       throw DamagedFile(fmt::format("{}: storage '{}' at byte {} was there before", file, *key, at));
   }
   if (storages.size() != referenced.size())
-    throw DamagedFile(fmt::format("{}: holds {} storages, its tensors refer to {}", file, storages.size(), referenced.size()));
+    throw DamagedFile(
+        fmt::format("{}: holds {} storages, its tensors refer to {}", file, storages.size(), referenced.size()));
   if (reader.remaining() != 0)
-    throw DamagedFile(fmt::format("{}: {} bytes follow the last storage, which ends at byte {}", file, reader.remaining(), reader.offset()));
+    throw DamagedFile(fmt::format("{}: {} bytes follow the last storage, which ends at byte {}", file,
+                                  reader.remaining(), reader.offset()));
   return storages;
 }
 
@@ -76,7 +83,8 @@ Storages read_storages(ByteReader& reader, const pickle::Value& keys,
 
 bool is_legacy_checkpoint(Bytes file) {
   const std::string_view text = as_text(file);
-  return text.starts_with('\x80') && (text.substr(0, 2 + kMagic.size()).ends_with(kMagic) || text.substr(0, 11 + kMagic.size()).ends_with(kMagic));
+  return text.starts_with('\x80') &&
+         (text.substr(0, 2 + kMagic.size()).ends_with(kMagic) || text.substr(0, 11 + kMagic.size()).ends_with(kMagic));
 }
 
 TensorMap read_legacy_checkpoint(Bytes file, const std::string& name, const std::shared_ptr<const void>& owner) {

@@ -1,7 +1,8 @@
 #pragma once
-/// The container of torch.save before PyTorch 1.6 (torch/serialization.py, _legacy_save): five pickles one after another
-/// - magic number, protocol version, facts of the machine, the object, the storages' keys - then each storage as a count
-/// (int64) and its raw numbers.
+/// The container of torch.save before PyTorch 1.6 (torch/serialization.py, _legacy_save): five pickles one after
+/// another
+/// - magic number, protocol version, facts of the machine, the object, the storages' keys - then each storage as a
+/// count (int64) and its raw numbers.
 
 #include <cbir/weights/tensors.hpp>
 

@@ -20,13 +20,50 @@ constexpr std::size_t kMaxValues = 2'000'000;
 constexpr std::size_t kMaxDimensions = 64;
 
 enum Opcode : std::uint8_t {
-  kMark = '(', kStop = '.', kPop = '0', kPopMark = '1', kBinInt = 'J', kBinInt1 = 'K', kBinInt2 = 'M', kNone = 'N',
-  kBinPersId = 'Q', kReduce = 'R', kBinString = 'T', kShortBinString = 'U', kBinUnicode = 'X', kAppend = 'a',
-  kBuild = 'b', kGlobal = 'c', kAppends = 'e', kBinGet = 'h', kLongBinGet = 'j', kBinPut = 'q', kLongBinPut = 'r',
-  kSetItem = 's', kTuple = 't', kSetItems = 'u', kBinFloat = 'G', kEmptyDict = '}', kEmptyList = ']',
-  kEmptyTuple = ')', kBinBytes = 'B', kShortBinBytes = 'C', kProto = 0x80, kTuple1 = 0x85, kTuple2 = 0x86,
-  kTuple3 = 0x87, kNewTrue = 0x88, kNewFalse = 0x89, kLong1 = 0x8a, kLong4 = 0x8b, kShortBinUnicode = 0x8c,
-  kBinUnicode8 = 0x8d, kBinBytes8 = 0x8e, kStackGlobal = 0x93, kMemoize = 0x94, kFrame = 0x95
+  kMark = '(',
+  kStop = '.',
+  kPop = '0',
+  kPopMark = '1',
+  kBinInt = 'J',
+  kBinInt1 = 'K',
+  kBinInt2 = 'M',
+  kNone = 'N',
+  kBinPersId = 'Q',
+  kReduce = 'R',
+  kBinString = 'T',
+  kShortBinString = 'U',
+  kBinUnicode = 'X',
+  kAppend = 'a',
+  kBuild = 'b',
+  kGlobal = 'c',
+  kAppends = 'e',
+  kBinGet = 'h',
+  kLongBinGet = 'j',
+  kBinPut = 'q',
+  kLongBinPut = 'r',
+  kSetItem = 's',
+  kTuple = 't',
+  kSetItems = 'u',
+  kBinFloat = 'G',
+  kEmptyDict = '}',
+  kEmptyList = ']',
+  kEmptyTuple = ')',
+  kBinBytes = 'B',
+  kShortBinBytes = 'C',
+  kProto = 0x80,
+  kTuple1 = 0x85,
+  kTuple2 = 0x86,
+  kTuple3 = 0x87,
+  kNewTrue = 0x88,
+  kNewFalse = 0x89,
+  kLong1 = 0x8a,
+  kLong4 = 0x8b,
+  kShortBinUnicode = 0x8c,
+  kBinUnicode8 = 0x8d,
+  kBinBytes8 = 0x8e,
+  kStackGlobal = 0x93,
+  kMemoize = 0x94,
+  kFrame = 0x95
 };
 
 constexpr std::string_view kOrderedDict = "collections.OrderedDict";
@@ -85,8 +122,9 @@ class Unpickler {
 
   Value* push(Value value) {
     if (arena_.size() >= kMaxValues)
-      throw ResourceLimit(fmt::format("{}: the pickle at byte {} holds more than {} values; a checkpoint of plain tensors was expected",
-                                      display_path(reader_.name()), start_, kMaxValues));
+      throw ResourceLimit(
+          fmt::format("{}: the pickle at byte {} holds more than {} values; a checkpoint of plain tensors was expected",
+                      display_path(reader_.name()), start_, kMaxValues));
     arena_.push_back(std::move(value));
     stack_.push_back(&arena_.back());
     return stack_.back();
@@ -194,10 +232,12 @@ void Unpickler::step(std::uint8_t opcode) {
   switch (opcode) {
     case kProto:
       if (const auto version = reader_.read<std::uint8_t>("the pickle protocol"); version > 4)
-        throw Incompatible(fmt::format("{}: pickle protocol {} at byte {}; up to 4 is read", display_path(reader_.name()),
-                                       version, start_));
+        throw Incompatible(fmt::format("{}: pickle protocol {} at byte {}; up to 4 is read",
+                                       display_path(reader_.name()), version, start_));
       return;
-    case kFrame: reader_.read<std::uint64_t>("a frame's length"); return;  // only a hint for buffering
+    case kFrame:
+      reader_.read<std::uint64_t>("a frame's length");
+      return;  // only a hint for buffering
     case kGlobal: {
       const std::string module = take_line();
       return push_global(module + "." + take_line());
@@ -208,8 +248,10 @@ void Unpickler::step(std::uint8_t opcode) {
       if (!name || !module) damaged("a global without a name");
       return push_global(*module + "." + *name);
     }
-    case kReduce: return reduce();
-    case kBinPersId: return persistent_id();
+    case kReduce:
+      return reduce();
+    case kBinPersId:
+      return persistent_id();
     case kBuild: {  // attributes of an OrderedDict (_metadata of a state_dict) are of no use here
       pop();
       if (!top()->get<Dict>()) damaged("attributes are set on something that is not an OrderedDict");
@@ -222,26 +264,52 @@ void Unpickler::step(std::uint8_t opcode) {
 
 bool Unpickler::step_scalar(std::uint8_t opcode) {
   switch (opcode) {
-    case kNone: push({None{}}); return true;
-    case kNewTrue: push({true}); return true;
-    case kNewFalse: push({false}); return true;
-    case kBinInt: push({std::int64_t{reader_.read<std::int32_t>("an integer")}}); return true;
-    case kBinInt1: push({std::int64_t{reader_.read<std::uint8_t>("an integer")}}); return true;
-    case kBinInt2: push({std::int64_t{reader_.read<std::uint16_t>("an integer")}}); return true;
-    case kLong1: push_long(reader_.read<std::uint8_t>("an integer's length")); return true;
-    case kLong4: push_long(reader_.read<std::uint32_t>("an integer's length")); return true;
+    case kNone:
+      push({None{}});
+      return true;
+    case kNewTrue:
+      push({true});
+      return true;
+    case kNewFalse:
+      push({false});
+      return true;
+    case kBinInt:
+      push({std::int64_t{reader_.read<std::int32_t>("an integer")}});
+      return true;
+    case kBinInt1:
+      push({std::int64_t{reader_.read<std::uint8_t>("an integer")}});
+      return true;
+    case kBinInt2:
+      push({std::int64_t{reader_.read<std::uint16_t>("an integer")}});
+      return true;
+    case kLong1:
+      push_long(reader_.read<std::uint8_t>("an integer's length"));
+      return true;
+    case kLong4:
+      push_long(reader_.read<std::uint32_t>("an integer's length"));
+      return true;
     case kBinFloat: {  // the one big-endian field of the format
       std::uint64_t bits = 0;
       for (const std::byte b : reader_.take(8, "a float")) bits = bits << 8 | std::to_integer<std::uint64_t>(b);
       push({std::bit_cast<double>(bits)});
       return true;
     }
-    case kBinUnicode: push({take_text(reader_.read<std::uint32_t>("a string's length"))}); return true;
-    case kShortBinUnicode: push({take_text(reader_.read<std::uint8_t>("a string's length"))}); return true;
-    case kBinUnicode8: push({take_text(reader_.read<std::uint64_t>("a string's length"))}); return true;
+    case kBinUnicode:
+      push({take_text(reader_.read<std::uint32_t>("a string's length"))});
+      return true;
+    case kShortBinUnicode:
+      push({take_text(reader_.read<std::uint8_t>("a string's length"))});
+      return true;
+    case kBinUnicode8:
+      push({take_text(reader_.read<std::uint64_t>("a string's length"))});
+      return true;
     // Python 2 wrote str, its names included, as these.
-    case kBinString: push({take_text(reader_.read<std::uint32_t>("a string's length"))}); return true;
-    case kShortBinString: push({take_text(reader_.read<std::uint8_t>("a string's length"))}); return true;
+    case kBinString:
+      push({take_text(reader_.read<std::uint32_t>("a string's length"))});
+      return true;
+    case kShortBinString:
+      push({take_text(reader_.read<std::uint8_t>("a string's length"))});
+      return true;
     case kBinBytes:
     case kShortBinBytes:
     case kBinBytes8: {
@@ -251,7 +319,8 @@ bool Unpickler::step_scalar(std::uint8_t opcode) {
       push({Blob{std::string(as_text(reader_.take(static_cast<std::size_t>(length), "bytes")))}});
       return true;
     }
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -261,15 +330,33 @@ bool Unpickler::step_container(std::uint8_t opcode) {
       if (marks_.size() >= kMaxValues) damaged("too many MARKs");
       marks_.push_back(stack_.size());
       return true;
-    case kPop: pop(); return true;
-    case kPopMark: pop_to_mark(); return true;
-    case kEmptyDict: push({Dict{}}); return true;
-    case kEmptyList: push({List{}}); return true;
-    case kEmptyTuple: push({Tuple{}}); return true;
-    case kTuple: push({Tuple{pop_to_mark()}}); return true;
-    case kTuple1: push_tuple(1); return true;
-    case kTuple2: push_tuple(2); return true;
-    case kTuple3: push_tuple(3); return true;
+    case kPop:
+      pop();
+      return true;
+    case kPopMark:
+      pop_to_mark();
+      return true;
+    case kEmptyDict:
+      push({Dict{}});
+      return true;
+    case kEmptyList:
+      push({List{}});
+      return true;
+    case kEmptyTuple:
+      push({Tuple{}});
+      return true;
+    case kTuple:
+      push({Tuple{pop_to_mark()}});
+      return true;
+    case kTuple1:
+      push_tuple(1);
+      return true;
+    case kTuple2:
+      push_tuple(2);
+      return true;
+    case kTuple3:
+      push_tuple(3);
+      return true;
     case kSetItem: {
       const Value* value = pop();
       const Value* key = pop();
@@ -291,7 +378,8 @@ bool Unpickler::step_container(std::uint8_t opcode) {
       append_items(top(), items);
       return true;
     }
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -303,7 +391,9 @@ bool Unpickler::step_memo(std::uint8_t opcode) {
       memo_[key] = top();
       break;
     }
-    case kMemoize: memo_[static_cast<std::uint32_t>(memo_.size())] = top(); break;
+    case kMemoize:
+      memo_[static_cast<std::uint32_t>(memo_.size())] = top();
+      break;
     case kBinGet:
     case kLongBinGet: {
       const auto found = memo_.find(memo_key(opcode));
@@ -312,7 +402,8 @@ bool Unpickler::step_memo(std::uint8_t opcode) {
       stack_.push_back(found->second);
       return true;
     }
-    default: return false;
+    default:
+      return false;
   }
   if (memo_.size() > kMaxValues) damaged("too many memo entries");
   return true;
@@ -335,7 +426,7 @@ void Unpickler::reduce() {
       const List* pairs = arguments->items[0]->get<List>();
       if (!pairs) damaged("an OrderedDict of something that is not a list");
       for (const Value* pair : pairs->items) {
-        const auto* entry = pair->get<List>() ? &pair->get<List>()->items
+        const auto* entry = pair->get<List>()    ? &pair->get<List>()->items
                             : pair->get<Tuple>() ? &pair->get<Tuple>()->items
                                                  : nullptr;
         if (!entry || entry->size() != 2) damaged("an OrderedDict's item is not a pair");

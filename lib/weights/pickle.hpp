@@ -40,8 +40,8 @@ struct Global {
 struct StorageRef {
   TensorType type = TensorType::float32;
   std::string key;
-  std::uint64_t elements = 0;      ///< of the whole storage
-  std::uint64_t view_offset = 0;   ///< in elements
+  std::uint64_t elements = 0;     ///< of the whole storage
+  std::uint64_t view_offset = 0;  ///< in elements
   std::uint64_t view_elements = 0;
 };
 /// torch._utils._rebuild_tensor_v2: a strided view of a storage. Not yet checked against the storage.

@@ -14,7 +14,7 @@ using pickle::Dict;
 using pickle::TensorRef;
 using pickle::Value;
 
-constexpr int kMaxDepth = 16;                   // of nested dicts
+constexpr int kMaxDepth = 16;                  // of nested dicts
 constexpr std::size_t kMaxVisits = 1'000'000;  // dicts may be shared, and so nested 2^depth times
 
 const Value* find(const Dict& dict, std::string_view wanted, const std::string& name) {
@@ -35,7 +35,8 @@ class Collector {
       : storages_(storages), name_(name), copy_left_(copy_limit), owner_(owner) {}
 
   void collect(const Dict& dict, const std::string& prefix, int depth) {
-    if (depth > kMaxDepth) throw ResourceLimit(fmt::format("{}: dicts are nested more than {} deep", file(), kMaxDepth));
+    if (depth > kMaxDepth)
+      throw ResourceLimit(fmt::format("{}: dicts are nested more than {} deep", file(), kMaxDepth));
     for (const auto& [key, value] : dict.items) {
       if (++visits_ > kMaxVisits)
         throw ResourceLimit(fmt::format("{}: more than {} entries in nested dicts", file(), kMaxVisits));
@@ -148,7 +149,8 @@ class Collector {
 
 }  // namespace
 
-std::map<std::string, const pickle::StorageRef*> referenced_storages(const pickle::Arena& arena, const std::string& name) {
+std::map<std::string, const pickle::StorageRef*> referenced_storages(const pickle::Arena& arena,
+                                                                     const std::string& name) {
   std::map<std::string, const pickle::StorageRef*> out;
   for (const Value& value : arena) {
     const pickle::StorageRef* ref = value.get<pickle::StorageRef>();
@@ -171,7 +173,8 @@ TensorMap state_dict(const Value& object, const Storages& storages, const std::s
   if (dict) collector.collect(*dict, "", 0);
   TensorMap tensors = collector.take();
   if (tensors.empty())
-    throw Incompatible(fmt::format("{}: holds no named tensors; the state_dict of a model was expected", display_path(name)));
+    throw Incompatible(
+        fmt::format("{}: holds no named tensors; the state_dict of a model was expected", display_path(name)));
   return tensors;
 }
 

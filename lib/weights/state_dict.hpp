@@ -19,7 +19,8 @@ using Storages = std::map<std::string, Storage>;
 
 /// All storages that a pickled object refers to, by key; each with the type and the number of elements that the pickle
 /// states. Throws DamagedFile if two references to one key disagree.
-std::map<std::string, const pickle::StorageRef*> referenced_storages(const pickle::Arena& arena, const std::string& name);
+std::map<std::string, const pickle::StorageRef*> referenced_storages(const pickle::Arena& arena,
+                                                                     const std::string& name);
 
 /// The tensors of a state_dict, or of a checkpoint that holds one under "state_dict" or "model"; names of nested dicts
 /// are joined by '.'. Tensors that are not dense in C order are copied, within a total of `copy_limit` bytes.

@@ -57,5 +57,6 @@ TEST_CASE("weights that only have an address must be fetched by hand") {
   models.preset.weights.pypi.clear();
   models.preset.weights.url = "https://example.org/tiny.pth";
   CHECK_THROWS_AS(fetch_weights(models.preset, false), MissingInput);
-  CHECK_THROWS_WITH(fetch_weights(models.preset, false), Contains("https://example.org/tiny.pth") && Contains("by hand"));
+  CHECK_THROWS_WITH(fetch_weights(models.preset, false),
+                    Contains("https://example.org/tiny.pth") && Contains("by hand"));
 }

@@ -44,7 +44,7 @@ TEST_CASE("rounding follows the preset") {
   check_steps(ramp(640, 427), p, 383, 256, 79, 16);  // 79.5
   p.crop_rounding = "round";
   check_steps(ramp(640, 427), p, 383, 256, 80, 16);  // half to even
-  Preprocessing even;  // 100 x 101 scaled by 2.5: 252.5 is 252, half to even
+  Preprocessing even;                                // 100 x 101 scaled by 2.5: 252.5 is 252, half to even
   even.resize = 250;
   check_steps(ramp(100, 101), even, 250, 252, 13, 14);
 }

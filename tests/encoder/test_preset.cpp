@@ -58,10 +58,13 @@ TEST_CASE("a field that is wrong is named") {
   refused("\"network\": \"efficientnet-lite0\", ", "", "field 'network' is missing");
   refused("\"name\"", "\"colour\": 1, \"name\"", "field 'colour' is not known");
   refused("\"resize\": 256", "\"resize\": 256, \"size\": 1", "field 'preprocessing.size' is not known");
-  refused("\"resize\": 256", "\"resize\": \"256\"", "field 'preprocessing.resize' is \"256\"; a whole number from 1 to 4096 was expected");
+  refused("\"resize\": 256", "\"resize\": \"256\"",
+          "field 'preprocessing.resize' is \"256\"; a whole number from 1 to 4096 was expected");
   refused("\"crop\": 224", "\"crop\": 257", "field 'preprocessing.crop' is 257");
   refused("\"crop\": 224", "\"crop\": -1", "field 'preprocessing.crop' is -1");
-  refused("bicubic", "cubic", "field 'preprocessing.filter' is 'cubic'; one of 'nearest', 'box', 'bilinear', 'bicubic', 'lanczos' was expected");
+  refused("bicubic", "cubic",
+          "field 'preprocessing.filter' is 'cubic'; one of 'nearest', 'box', 'bilinear', 'bicubic', 'lanczos' was "
+          "expected");
   refused("[128, 128, 128]", "[128, 0, 128]", "field 'preprocessing.std' holds a number that is not positive");
   refused("[127, 127, 127]", "[127, 127]", "field 'preprocessing.mean' is not a list of three numbers");
   refused("\"l2\"", "\"l1\"", "field 'normalization' is 'l1'");

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include <cbir/encoder/net_plugin.h>
 #include <cbir/base/error.hpp>
 #include <cbir/base/plugin.hpp>
-#include <cbir/encoder/net_plugin.h>
 #include <tests/catch.hpp>
 
 using namespace cbir;
@@ -26,7 +26,8 @@ const cbir_net_api& api() {
 
 std::string preset(const std::string& network = "efficientnet-lite0", int crop = 64, const std::string& pool = "avg") {
   return R"({"network": ")" + network + R"(", "layer": "pooled", "pool": ")" + pool + R"(", "dimension": 1280,
-             "preprocessing": {"crop": )" + std::to_string(crop) + R"(, "mean": [127, 127, 127], "std": [128, 128, 128]}})";
+             "preprocessing": {"crop": )" +
+         std::to_string(crop) + R"(, "mean": [127, 127, 127], "std": [128, 128, 128]}})";
 }
 
 struct Parameter {
@@ -44,8 +45,9 @@ class Maker {
       std::int64_t repeat, kernel, expansion, in, out;
     };
     int block = 0;
-    for (const Stage& s : {Stage{1, 3, 1, 32, 16}, Stage{2, 3, 6, 16, 24}, Stage{2, 5, 6, 24, 40}, Stage{3, 3, 6, 40, 80},
-                           Stage{3, 5, 6, 80, 112}, Stage{4, 5, 6, 112, 192}, Stage{1, 3, 6, 192, 320}})
+    for (const Stage& s :
+         {Stage{1, 3, 1, 32, 16}, Stage{2, 3, 6, 16, 24}, Stage{2, 5, 6, 24, 40}, Stage{3, 3, 6, 40, 80},
+          Stage{3, 5, 6, 80, 112}, Stage{4, 5, 6, 112, 192}, Stage{1, 3, 6, 192, 320}})
       for (std::int64_t i = 0; i < s.repeat; ++i) {
         const std::string prefix = "_blocks." + std::to_string(block++) + ".";
         const std::int64_t in = i ? s.out : s.in, wide = in * s.expansion;
@@ -97,7 +99,8 @@ struct Created {
 
 void create(Created& out, const std::string& json, const ParameterMap& parameters, const char* type = "float32") {
   std::vector<cbir_net_tensor> list;
-  for (const auto& [name, p] : parameters) list.push_back({name.c_str(), type, p.shape.data(), p.shape.size(), p.values.data()});
+  for (const auto& [name, p] : parameters)
+    list.push_back({name.c_str(), type, p.shape.data(), p.shape.size(), p.values.data()});
   std::array<char, 512> message{};
   out.code = api().create(json.c_str(), list.data(), list.size(), &out.net, message.data(), message.size());
   out.message = message.data();
@@ -149,7 +152,8 @@ TEST_CASE("a picture's embedding depends on that picture alone") {
     const std::vector<float> together = encode(made.net, inputs.data(), 5);
     CHECK(encode(made.net, inputs.data(), 5) == together);
     for (std::size_t i = 0; i < 5; ++i)
-      CHECK(std::memcmp(encode(made.net, inputs.data() + i * bytes, 1).data(), together.data() + i * 1280, 1280 * sizeof(float)) == 0);
+      CHECK(std::memcmp(encode(made.net, inputs.data() + i * bytes, 1).data(), together.data() + i * 1280,
+                        1280 * sizeof(float)) == 0);
     CHECK(std::memcmp(together.data(), together.data() + 1280, 1280 * sizeof(float)) != 0);
   }
 }
@@ -186,10 +190,12 @@ TEST_CASE("the first parameter that does not fit is named") {
   check_refused(preset(), parameters, ExitCode::incompatible, "_blocks.7._bn2.running_var (80) is missing");
   parameters = sound();
   parameters["_blocks.16._project_conv.weight"] = {{1}, {0}};
-  check_refused(preset(), parameters, ExitCode::incompatible, "_blocks.16._project_conv.weight (1) is not one of this network's");
+  check_refused(preset(), parameters, ExitCode::incompatible,
+                "_blocks.16._project_conv.weight (1) is not one of this network's");
   parameters = sound();
   parameters["_blocks.0._depthwise_conv.weight"].shape = {32, 3, 1, 3};
-  check_refused(preset(), parameters, ExitCode::incompatible, "_blocks.0._depthwise_conv.weight is 32x3x1x3, 32x1x3x3 was expected");
+  check_refused(preset(), parameters, ExitCode::incompatible,
+                "_blocks.0._depthwise_conv.weight is 32x3x1x3, 32x1x3x3 was expected");
   parameters = sound();
   parameters["_bn1.bias"].values[3] = std::nanf("");
   check_refused(preset(), parameters, ExitCode::damaged, "_bn1.bias holds a NaN");
@@ -203,7 +209,8 @@ TEST_CASE("the first parameter that does not fit is named") {
 }
 
 TEST_CASE("a preset that makes no sense is refused") {
-  check_refused(preset("resnet-9000"), sound(), ExitCode::incompatible, "'resnet-9000' is not known; known are: efficientnet-lite0");
+  check_refused(preset("resnet-9000"), sound(), ExitCode::incompatible,
+                "'resnet-9000' is not known; known are: efficientnet-lite0");
   check_refused(preset("efficientnet-lite0", 64, "max"), sound(), ExitCode::incompatible, "pool 'avg'");
   check_refused(preset("efficientnet-lite0", 5), sound(), ExitCode::damaged, "preprocessing.crop is 5");
   check_refused("{", sound(), ExitCode::damaged, "the preset cannot be used");

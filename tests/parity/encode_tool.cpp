@@ -2,8 +2,9 @@
 //
 //   encode_tool PRESET WEIGHTS CROPS OUT BATCH THREADS [ROUNDS]
 //
-// CROPS holds pictures of crop x crop x 3 bytes one after another, OUT gets float32 rows. BATCH pictures go into one call, THREADS
-// threads call at once. With ROUNDS the whole is done so many times, and pictures per second go to standard output.
+// CROPS holds pictures of crop x crop x 3 bytes one after another, OUT gets float32 rows. BATCH pictures go into one
+// call, THREADS threads call at once. With ROUNDS the whole is done so many times, and pictures per second go to
+// standard output.
 
 #include <fmt/format.h>
 
@@ -20,14 +21,16 @@
 
 namespace {
 
-void encode_all(const cbir::Encoder& encoder, cbir::Bytes crops, std::vector<float>& out, std::size_t batch, std::size_t threads) {
+void encode_all(const cbir::Encoder& encoder, cbir::Bytes crops, std::vector<float>& out, std::size_t batch,
+                std::size_t threads) {
   const std::size_t count = crops.size() / encoder.input_bytes();
   std::atomic<std::size_t> next = 0;
   const auto work = [&] {
     for (std::size_t first; (first = next.fetch_add(batch)) < count;) {
       const std::size_t rows = std::min(batch, count - first);
       const cbir::Bytes part = crops.subspan(first * encoder.input_bytes(), rows * encoder.input_bytes());
-      encoder.encode({reinterpret_cast<const std::uint8_t*>(part.data()), part.size()}, {out.data() + first * encoder.dim(), rows, encoder.dim()});
+      encoder.encode({reinterpret_cast<const std::uint8_t*>(part.data()), part.size()},
+                     {out.data() + first * encoder.dim(), rows, encoder.dim()});
     }
   };
   std::vector<std::future<void>> pool;
@@ -43,7 +46,8 @@ int main(int argc, char** argv) {
     const auto encoder = cbir::open_encoder(cbir::load_preset(argv[1]), std::string(argv[2]));
     const std::vector<std::byte> crops = cbir::read_file(argv[3]);
     std::vector<float> out(crops.size() / encoder->input_bytes() * encoder->dim());
-    const std::size_t batch = std::stoul(argv[5]), threads = std::stoul(argv[6]), rounds = argc > 7 ? std::stoul(argv[7]) : 1;
+    const std::size_t batch = std::stoul(argv[5]), threads = std::stoul(argv[6]),
+                      rounds = argc > 7 ? std::stoul(argv[7]) : 1;
     encode_all(*encoder, crops, out, batch, threads);
     const auto start = std::chrono::steady_clock::now();
     for (std::size_t i = 1; i < rounds; ++i) encode_all(*encoder, crops, out, batch, threads);

@@ -13,7 +13,8 @@ int main(int argc, char** argv) {
   if (argc != 2) return 2;
   try {
     for (const auto& [name, tensor] : cbir::read_tensors(argv[1]))
-      fmt::print("{}\t{}\t{}\t{}\n", name, cbir::to_string(tensor.type), fmt::join(tensor.shape, "x"), cbir::sha256(tensor.data));
+      fmt::print("{}\t{}\t{}\t{}\n", name, cbir::to_string(tensor.type), fmt::join(tensor.shape, "x"),
+                 cbir::sha256(tensor.data));
     return 0;
   } catch (const cbir::Error& error) {
     fmt::print(stderr, "{}\n", error.what());

@@ -19,7 +19,9 @@ std::string le(T value) {
 
 inline std::string text(const std::string& s) { return "X" + le(static_cast<std::uint32_t>(s.size())) + s; }
 inline std::string number(std::int32_t n) { return "J" + le(n); }
-inline std::string global(const std::string& module, const std::string& name) { return "c" + module + "\n" + name + "\n"; }
+inline std::string global(const std::string& module, const std::string& name) {
+  return "c" + module + "\n" + name + "\n";
+}
 inline std::string tuple(const std::string& items) { return "(" + items + "t"; }
 inline std::string numbers(const std::vector<std::int32_t>& list) {
   std::string items;
@@ -44,7 +46,8 @@ inline std::string magic() { return "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6
 inline std::string head() { return magic() + dump(number(1001)) + dump(dict(text("little_endian") + "\x88")); }
 
 inline std::string floats(const std::vector<float>& values) {
-  return le(static_cast<std::int64_t>(values.size())) + std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+  return le(static_cast<std::int64_t>(values.size())) +
+         std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
 }
 
 /// A whole file with storages 'a', 'b', ... of the given numbers.

@@ -69,7 +69,8 @@ TEST_CASE("a state_dict inside a training checkpoint is found, nested names are 
 }
 
 TEST_CASE("a parameter is its tensor") {
-  const std::string parameter = global("torch._utils", "_rebuild_parameter") + tuple(tensor(storage("a", 1), 0, {1}, {1}) + "\x88N") + "R";
+  const std::string parameter =
+      global("torch._utils", "_rebuild_parameter") + tuple(tensor(storage("a", 1), 0, {1}, {1}) + "\x88N") + "R";
   const std::string data = file(dict(text("p") + parameter), {{5}});
   CHECK(values(read(data).at("p")) == std::vector<float>{5});
 }
@@ -101,14 +102,16 @@ TEST_CASE("an expansion of one number to gigabytes is refused") {
 TEST_CASE("dicts nested 2^n times over are refused") {
   std::string body = "}q\x00"s + text("w") + tensor(storage("a", 1), 0, {1}, {1}) + "s";
   for (char i = 1; i < 60; ++i)  // each holds the one before twice
-    body = body + "q" + std::string(1, i) + "0}(" + text("l") + "h" + std::string(1, i) + text("r") + "h" + std::string(1, i) + "u";
+    body = body + "q" + std::string(1, i) + "0}(" + text("l") + "h" + std::string(1, i) + text("r") + "h" +
+           std::string(1, i) + "u";
   CHECK_THROWS_AS(read(file(body, {{1}})), ResourceLimit);
 }
 
 TEST_CASE("names that stand twice are damage") {
   const std::string w = text("w") + tensor(storage("a", 1), 0, {1}, {1});
   CHECK_THROWS_WITH(read(file(dict(w + w), {{1}})), Contains("two tensors are named 'w'"));
-  CHECK_THROWS_AS(read(head() + dump(dict(w)) + dump("](" + text("a") + text("a") + "e") + floats({1}) + floats({1})), DamagedFile);
+  CHECK_THROWS_AS(read(head() + dump(dict(w)) + dump("](" + text("a") + text("a") + "e") + floats({1}) + floats({1})),
+                  DamagedFile);
 }
 
 TEST_CASE("storages must agree with what the tensors say of them") {
@@ -117,7 +120,8 @@ TEST_CASE("storages must agree with what the tensors say of them") {
   CHECK_THROWS_AS(read(file(w, {})), DamagedFile);
   CHECK_THROWS_AS(read(file(w, {{1, 2}, {1}})), DamagedFile);
   CHECK_THROWS_WITH(read(file(w, {{1, 2}}) + "x"), Contains("1 bytes follow"));
-  const std::string two = dict(text("v") + tensor(storage("a", 2), 0, {2}, {1}) + text("w") + tensor(storage("a", 2, "IntStorage"), 0, {2}, {1}));
+  const std::string two = dict(text("v") + tensor(storage("a", 2), 0, {2}, {1}) + text("w") +
+                               tensor(storage("a", 2, "IntStorage"), 0, {2}, {1}));
   CHECK_THROWS_AS(read(file(two, {{1, 2}})), DamagedFile);
 }
 
@@ -127,7 +131,8 @@ TEST_CASE("other kinds of file are named, with what to do") {
   CHECK_THROWS_WITH(read(""), Contains("empty"));
   CHECK_THROWS_AS(read(file(dict(text("epoch") + number(1)), {})), Incompatible);
   CHECK_THROWS_AS(read(file("K\x01", {})), Incompatible);
-  CHECK_THROWS_AS(read(magic() + dump(number(1001)) + dump(dict(text("little_endian") + "\x89")) + dump("N")), Incompatible);
+  CHECK_THROWS_AS(read(magic() + dump(number(1001)) + dump(dict(text("little_endian") + "\x89")) + dump("N")),
+                  Incompatible);
   CHECK_THROWS_AS(read(magic() + dump(number(1000))), DamagedFile);
 }
 
@@ -140,7 +145,8 @@ TEST_CASE("a file that ends early is damaged, wherever it ends") {
     CAPTURE(length);
     CHECK_THROWS_AS(read(part), DamagedFile);
   }
-  for (std::size_t length = 0; length < recognised; ++length) CHECK_THROWS_AS(read(whole.substr(0, length)), Incompatible);
+  for (std::size_t length = 0; length < recognised; ++length)
+    CHECK_THROWS_AS(read(whole.substr(0, length)), Incompatible);
 }
 
 TEST_CASE("any flipped bit gives an error or tensors, never more") {
@@ -148,8 +154,9 @@ TEST_CASE("any flipped bit gives an error or tensors, never more") {
   for (std::size_t bit = 0; bit < whole.size() * 8; ++bit) {
     std::string flipped = whole;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
-    const std::vector<std::byte> exact(reinterpret_cast<const std::byte*>(flipped.data()),
-                                       reinterpret_cast<const std::byte*>(flipped.data()) + flipped.size());  // so that ASan sees the end
+    const std::vector<std::byte> exact(
+        reinterpret_cast<const std::byte*>(flipped.data()),
+        reinterpret_cast<const std::byte*>(flipped.data()) + flipped.size());  // so that ASan sees the end
     try {
       std::size_t total = 0;
       for (const auto& [name, tensor] : read_tensors(Bytes(exact), "x.pth")) {
@@ -158,7 +165,8 @@ TEST_CASE("any flipped bit gives an error or tensors, never more") {
       }
       CHECK(total < 255 * whole.size() * 2);
     } catch (const Error& error) {
-      CHECK((error.code() == ExitCode::damaged || error.code() == ExitCode::incompatible || error.code() == ExitCode::resource));
+      CHECK((error.code() == ExitCode::damaged || error.code() == ExitCode::incompatible ||
+             error.code() == ExitCode::resource));
     }
   }
 }

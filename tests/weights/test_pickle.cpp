@@ -23,8 +23,9 @@ void load(const std::string& data) { Loaded{data}; }
 }  // namespace
 
 TEST_CASE("numbers, strings and containers come out as they went in") {
-  const std::string data = dump("(" + number(-5) + "K\x07" + "M\x01\x02" + "\x8a\x01\xff" + "\x8a\x00"s + "G\x3f\xf8\0\0\0\0\0\0"s +
-                                  text("h\xc3\xa9") + "N\x88\x89" + "](K\x01K\x02" + "e" + "K\x03\x85" + "t");
+  const std::string data =
+      dump("(" + number(-5) + "K\x07" + "M\x01\x02" + "\x8a\x01\xff" + "\x8a\x00"s + "G\x3f\xf8\0\0\0\0\0\0"s +
+           text("h\xc3\xa9") + "N\x88\x89" + "](K\x01K\x02" + "e" + "K\x03\x85" + "t");
   const Loaded loaded(data);
   const auto& items = loaded.value.get<pickle::Tuple>()->items;
   REQUIRE(items.size() == 12);
@@ -63,25 +64,26 @@ TEST_CASE("a container that holds itself is no trouble") {
 }
 
 TEST_CASE("nothing that a file names is called") {
-  CHECK_THROWS_WITH(load(dump(global("posix", "system") + text("id") + "\x85R")), Contains("posix.system") && Contains("byte 2"));
+  CHECK_THROWS_WITH(load(dump(global("posix", "system") + text("id") + "\x85R")),
+                    Contains("posix.system") && Contains("byte 2"));
   CHECK_THROWS_AS(load(dump(global("builtins", "eval") + text("1") + "\x85R")), Incompatible);
   CHECK_THROWS_AS(load(dump(global("torch", "load"))), Incompatible);
   CHECK_THROWS_AS(load("\x80\x04" + text("os") + text("system") + "\x93."), Incompatible);
-  CHECK_THROWS_AS(load(dump(text("f") + ")R")), DamagedFile);                           // not a function
-  CHECK_THROWS_AS(load(dump(global("torch", "FloatStorage") + ")R")), DamagedFile);     // a type is not called
-  CHECK_THROWS_AS(load(dump("(ios\nsystem\n")), DamagedFile);                           // INST
+  CHECK_THROWS_AS(load(dump(text("f") + ")R")), DamagedFile);                                // not a function
+  CHECK_THROWS_AS(load(dump(global("torch", "FloatStorage") + ")R")), DamagedFile);          // a type is not called
+  CHECK_THROWS_AS(load(dump("(ios\nsystem\n")), DamagedFile);                                // INST
   CHECK_THROWS_AS(load(dump(global("collections", "OrderedDict") + ")\x81")), DamagedFile);  // NEWOBJ
 }
 
 TEST_CASE("damage is told with its place") {
   CHECK_THROWS_WITH(load(dump("K\x01\x86")), Contains("byte 4"));  // TUPLE2 of one value
   CHECK_THROWS_WITH(load("\x80\x02X\xff\xff\xff\x7fhi."), Contains("ends within a string"));
-  CHECK_THROWS_AS(load(dump("(K\x01.")), DamagedFile);        // a MARK is left at the end
-  CHECK_THROWS_AS(load(dump("t")), DamagedFile);              // no mark
+  CHECK_THROWS_AS(load(dump("(K\x01.")), DamagedFile);  // a MARK is left at the end
+  CHECK_THROWS_AS(load(dump("t")), DamagedFile);        // no mark
   CHECK_THROWS_AS(load(dump("K\x01K\x02K\x03s")), DamagedFile);
-  CHECK_THROWS_AS(load(dump("}(K\x01u")), DamagedFile);       // a key without a value
-  CHECK_THROWS_AS(load(dump(text("\xff"))), DamagedFile);     // not UTF-8
-  CHECK_THROWS_AS(load("\x80\x05N."), Incompatible);            // protocol 5
+  CHECK_THROWS_AS(load(dump("}(K\x01u")), DamagedFile);    // a key without a value
+  CHECK_THROWS_AS(load(dump(text("\xff"))), DamagedFile);  // not UTF-8
+  CHECK_THROWS_AS(load("\x80\x05N."), Incompatible);       // protocol 5
   CHECK_THROWS_AS(load(""), DamagedFile);
 }
 
@@ -89,7 +91,9 @@ TEST_CASE("a pickle cannot take memory without end") {
   std::string nones(2'100'000, 'N');
   CHECK_THROWS_AS(load(dump(nones)), ResourceLimit);
   CHECK_THROWS_AS(load(dump(std::string(2'100'000, '('))), DamagedFile);
-  std::string gets = "N" "q\x01"s;
+  std::string gets =
+      "N"
+      "q\x01"s;
   for (int i = 0; i < 2'100'000; ++i) gets += "h\x01";
   CHECK_THROWS_AS(load(dump(gets)), DamagedFile);
 }

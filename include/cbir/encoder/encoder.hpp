@@ -42,9 +42,9 @@ class Encoder {
   std::string fingerprint_;
 };
 
-/// Loads the weights (default: weights_path(preset)), checks their SHA-256 if they are the preset's own, and creates the
-/// network through the nets plug-in. Throws MissingInput (saying how to fetch them), DamagedFile (another checksum),
-/// Incompatible (naming the first parameter that does not fit).
+/// Loads the weights (default: weights_path(preset)), checks their SHA-256 if they are the preset's own, and creates
+/// the network through the nets plug-in. Throws MissingInput (saying how to fetch them), DamagedFile (another
+/// checksum), Incompatible (naming the first parameter that does not fit).
 std::unique_ptr<Encoder> open_encoder(const Preset& preset, const std::optional<std::string>& weights_file = {});
 
 }  // namespace cbir

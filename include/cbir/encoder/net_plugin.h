@@ -15,7 +15,8 @@ extern "C" {
 
 typedef struct cbir_net_tensor {
   const char* name;
-  const char* type; /* "float32", "float16", "bfloat16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool" */
+  const char*
+      type; /* "float32", "float16", "bfloat16", "float64", "int64", "int32", "int16", "int8", "uint8", "bool" */
   const int64_t* shape;
   size_t dims;
   const void* data; /* dense, C order; valid during create() only */
@@ -24,8 +25,8 @@ typedef struct cbir_net_tensor {
 typedef struct cbir_net cbir_net;
 
 typedef struct cbir_net_info {
-  uint32_t dim;            /* numbers in an embedding */
-  uint32_t width, height;  /* of the input */
+  uint32_t dim;           /* numbers in an embedding */
+  uint32_t width, height; /* of the input */
 } cbir_net_info;
 
 typedef struct cbir_net_api {
@@ -38,8 +39,8 @@ typedef struct cbir_net_api {
 
   void (*describe)(const cbir_net* net, cbir_net_info* info);
 
-  /* Runs `count` pictures of width x height, 8-bit RGB interleaved, into `out` (count x dim, not normalised). Thread-safe;
-   * computes on the calling thread alone. */
+  /* Runs `count` pictures of width x height, 8-bit RGB interleaved, into `out` (count x dim, not normalised).
+   * Thread-safe; computes on the calling thread alone. */
   int (*encode)(const cbir_net* net, const uint8_t* pictures, size_t count, float* out, char* message,
                 size_t message_size);
 

@@ -20,7 +20,7 @@ struct Preprocessing {
   int crop = 224;  ///< centre crop, width and height of the input
   /// How half of what is cut becomes an integer: "floor" or "round" (half to even, as torchvision's CenterCrop).
   std::string crop_rounding = "floor";
-  std::array<float, 3> mean = {0, 0, 0};    ///< of 8-bit values: (x - mean) / std
+  std::array<float, 3> mean = {0, 0, 0};  ///< of 8-bit values: (x - mean) / std
   std::array<float, 3> std_dev = {1, 1, 1};
 };
 
@@ -64,8 +64,9 @@ std::string models_folder();
 /// The path of the preset's weights in models_folder(); they need not be there.
 std::string weights_path(const Preset& preset);
 
-/// SHA-256 over weights, architecture, layer, pooling, preprocessing and normalisation: encoders with equal fingerprints
-/// give comparable vectors. `weights_sha256` is that of the file in use. Names, descriptions and addresses do not count.
+/// SHA-256 over weights, architecture, layer, pooling, preprocessing and normalisation: encoders with equal
+/// fingerprints give comparable vectors. `weights_sha256` is that of the file in use. Names, descriptions and addresses
+/// do not count.
 std::string fingerprint(const Preset& preset, const std::string& weights_sha256);
 
 }  // namespace cbir
