@@ -54,22 +54,16 @@ constexpr std::size_t kLanes = std::min<std::size_t>(kSums, HWY_MAX_BYTES / size
 // Accumulators, one register each, plus operands fill the register file: 32 registers or 16.
 constexpr std::size_t kTileRows = 4;
 constexpr std::size_t kTileQueries = kLanes == kSums || HWY_ARCH_ARM_A64 ? 6 : 3;
-// Elements of a vector that are worked on at a time: those of a tile's queries and two tiles' rows share level 1 (32 or
-// 48 KiB).
-constexpr std::size_t kChunk = kLanes == kSums ? 640 : 256;
-// Rows that are scored against all queries before the next ones are fetched: as many as share level 2 with little else,
-// but if tiles wait for the next chunk, their sums must stay in level 1.
-constexpr std::size_t kBlockBytes = 128 * 1024;
-constexpr std::size_t kMaxTiles = 10;
+// Rows that are scored against all queries before the next ones are fetched: they share level 2 with little else.
+constexpr std::size_t kBlockBytes = 256 * 1024;
 
 using D = hn::FixedTag<float, kLanes>;
 using V = hn::Vec<D>;
 using Quarter = hn::FixedTag<float, 4>;
-using Four = hn::Vec<Quarter>;
 
 struct Product {
   static HWY_INLINE V Add(V q, V r, V sum) { return hn::MulAdd(q, r, sum); }
-  static HWY_INLINE Four Score(Four sum) { return sum; }
+  static HWY_INLINE hn::Vec<Quarter> Score(hn::Vec<Quarter> sum) { return sum; }
 };
 
 struct SquaredDistance {
@@ -78,7 +72,7 @@ struct SquaredDistance {
     return hn::MulAdd(difference, difference, sum);
   }
   // 0 - sum rather than -sum: a distance of zero scores +0.
-  static HWY_INLINE Four Score(Four sum) { return hn::Sub(hn::Zero(Quarter()), sum); }
+  static HWY_INLINE hn::Vec<Quarter> Score(hn::Vec<Quarter> sum) { return hn::Sub(hn::Zero(Quarter()), sum); }
 };
 
 // acc[q][r] += elements begin, begin + 16, ... of every pair of the tile, and their kLanes - 1 successors.
@@ -96,141 +90,104 @@ HWY_INLINE void AddTile(const float* const* queries, const float* const* rows, s
   }
 }
 
-// The sums of a tile, 16 a pair, where they wait for the next chunk of the vectors.
-template <std::size_t kQueries>
-struct TileSums {
-  alignas(64) float pair[kQueries][kTileRows][kSums];
-};
-
-// Adds elements [begin, end) to the sums; vectors shorter than 16 floats make kLanes sums in each of several passes.
-template <class Op, std::size_t kQueries>
-HWY_INLINE void AddChunk(const float* const* queries, const float* const* rows, std::size_t begin, std::size_t end,
-                         TileSums<kQueries>& sums) {
-  const D d;
-  for (std::size_t lane = 0; lane < kSums; lane += kLanes) {
-    V acc[kQueries][kTileRows];
-    for (std::size_t q = 0; q < kQueries; ++q)
-      for (std::size_t r = 0; r < kTileRows; ++r)
-        acc[q][r] = begin == 0 ? hn::Zero(d) : hn::Load(d, sums.pair[q][r] + lane);
-    AddTile<Op, kQueries>(queries, rows, begin + lane, end, acc);
-    for (std::size_t q = 0; q < kQueries; ++q)
-      for (std::size_t r = 0; r < kTileRows; ++r) hn::Store(acc[q][r], d, sums.pair[q][r] + lane);
-  }
-}
-
-// The first two steps of the tree: sums 8 apart, then 4 apart.
-HWY_INLINE Four Fold(const float* sums) {
+// Four pairs' sums, folded to four each, are added as a tree side by side.
+HWY_INLINE hn::Vec<Quarter> AddTrees(hn::Vec<Quarter> a, hn::Vec<Quarter> b, hn::Vec<Quarter> c, hn::Vec<Quarter> e) {
   const Quarter d;
-  return hn::Add(hn::Add(hn::Load(d, sums), hn::Load(d, sums + 8)),
-                 hn::Add(hn::Load(d, sums + 4), hn::Load(d, sums + 12)));
-}
-
-// The other two, of four pairs side by side.
-HWY_INLINE Four AddTrees(Four a, Four b, Four c, Four e) {
-  const Quarter d;
-  const Four ab = hn::Add(hn::ConcatLowerLower(d, b, a), hn::ConcatUpperUpper(d, b, a));
-  const Four ce = hn::Add(hn::ConcatLowerLower(d, e, c), hn::ConcatUpperUpper(d, e, c));
+  const auto ab = hn::Add(hn::ConcatLowerLower(d, b, a), hn::ConcatUpperUpper(d, b, a));
+  const auto ce = hn::Add(hn::ConcatLowerLower(d, e, c), hn::ConcatUpperUpper(d, e, c));
   return hn::Add(hn::ConcatEven(d, ce, ab), hn::ConcatOdd(d, ce, ab));
-}
-
-HWY_INLINE void StoreScores(Four scores, std::size_t count, float* out) {
-  if (count == kTileRows) {
-    hn::StoreU(scores, Quarter(), out);
-  } else {
-    alignas(16) float all[kTileRows];
-    hn::Store(scores, Quarter(), all);
-    std::copy_n(all, count, out);
-  }
 }
 
 #if HWY_MAX_BYTES >= 64
 
-HWY_INLINE Four Fold(V sums) {
+HWY_INLINE hn::Vec<Quarter> Fold(V sums) {
   const hn::FixedTag<float, 8> half;
   const auto eight = hn::Add(hn::LowerHalf(half, sums), hn::UpperHalf(half, sums));
   return hn::Add(hn::LowerHalf(Quarter(), eight), hn::UpperHalf(Quarter(), eight));
 }
 
-// Vectors of one chunk whose 16 sums fit one register: they never leave it.
+// scores[q] gets the scores of the tile's query q against its four rows.
 template <class Op, std::size_t kQueries>
-HWY_INLINE void ScoreTile(const float* const* query, const float* const* row, std::size_t dim, std::size_t count,
-                          float* out, std::size_t stride) {
+HWY_INLINE void ScoreTile(const float* const* query, const float* const* row, std::size_t dim,
+                          hn::Vec<Quarter> (&scores)[kQueries]) {
   V acc[kQueries][kTileRows];
   for (auto& of_query : acc)
     for (V& sum : of_query) sum = hn::Zero(D());
   AddTile<Op, kQueries>(query, row, 0, dim, acc);
-  for (std::size_t q = 0; q < kQueries; ++q) {
-    const Four trees = AddTrees(Fold(acc[q][0]), Fold(acc[q][1]), Fold(acc[q][2]), Fold(acc[q][3]));
-    StoreScores(Op::Score(trees), count, out + q * stride);
+  for (std::size_t q = 0; q < kQueries; ++q)
+    scores[q] = Op::Score(AddTrees(Fold(acc[q][0]), Fold(acc[q][1]), Fold(acc[q][2]), Fold(acc[q][3])));
+}
+
+#else
+
+// Vectors shorter than 16 floats go over the data in passes, each making kLanes of the 16 sums, by chunks that stay in
+// the level 1 cache.
+constexpr std::size_t kChunk = 256;
+
+HWY_INLINE hn::Vec<Quarter> Fold(const float* sums) {
+  const Quarter d;
+  return hn::Add(hn::Add(hn::Load(d, sums), hn::Load(d, sums + 8)),
+                 hn::Add(hn::Load(d, sums + 4), hn::Load(d, sums + 12)));
+}
+
+template <class Op, std::size_t kQueries>
+HWY_INLINE void ScoreTile(const float* const* query, const float* const* row, std::size_t dim,
+                          hn::Vec<Quarter> (&scores)[kQueries]) {
+  const D d;
+  alignas(64) float sums[kQueries][kTileRows][kSums] = {};
+  for (std::size_t begin = 0; begin < dim; begin += kChunk) {
+    for (std::size_t lane = 0; lane < kSums; lane += kLanes) {
+      V acc[kQueries][kTileRows];
+      for (std::size_t q = 0; q < kQueries; ++q)
+        for (std::size_t r = 0; r < kTileRows; ++r) acc[q][r] = hn::Load(d, sums[q][r] + lane);
+      AddTile<Op, kQueries>(query, row, begin + lane, std::min(dim, begin + kChunk), acc);
+      for (std::size_t q = 0; q < kQueries; ++q)
+        for (std::size_t r = 0; r < kTileRows; ++r) hn::Store(acc[q][r], d, sums[q][r] + lane);
+    }
   }
+  for (std::size_t q = 0; q < kQueries; ++q)
+    scores[q] = Op::Score(AddTrees(Fold(sums[q][0]), Fold(sums[q][1]), Fold(sums[q][2]), Fold(sums[q][3])));
 }
 
 #endif
 
-// Row pointers of a tile; a last tile with fewer rows scores its last row again.
-struct TileOfRows {
-  TileOfRows(MatrixView<const float> rows, std::size_t first) : count(std::min(kTileRows, rows.rows - first)) {
-    for (std::size_t r = 0; r < kTileRows; ++r) row[r] = rows.data + (first + std::min(r, count - 1)) * rows.stride;
-  }
-  std::size_t count;
-  const float* row[kTileRows];
-};
-
-// Scores kQueries queries against one block of rows. Chunk by chunk, so that the chunks of a tile's queries stay in
-// level 1 while the rows pass by.
+// Scores kQueries queries against rows [begin, end).
 template <class Op, std::size_t kQueries>
-void ScoreBlock(const float* const* query, MatrixView<const float> rows, float* out, std::size_t stride) {
-  const std::size_t dim = rows.cols;
-#if HWY_MAX_BYTES >= 64
-  if (dim <= kChunk) {
-    for (std::size_t first = 0; first < rows.rows; first += kTileRows) {
-      const TileOfRows tile(rows, first);
-      ScoreTile<Op, kQueries>(query, tile.row, dim, tile.count, out + first, stride);
-    }
-    return;
-  }
-#endif
-  TileSums<kQueries> sums[kMaxTiles];
-  const std::size_t chunks = std::max<std::size_t>(1, (dim + kChunk - 1) / kChunk);
-  const std::size_t step = (dim / kSums + chunks - 1) / chunks * kSums;
-  std::size_t begin = 0;
-  do {  // once for vectors without elements too: it clears the sums
-    for (std::size_t first = 0; first < rows.rows; first += kTileRows)
-      AddChunk<Op, kQueries>(query, TileOfRows(rows, first).row, begin, std::min(dim, begin + step),
-                             sums[first / kTileRows]);
-    begin += step;
-  } while (begin < dim);
-  for (std::size_t first = 0; first < rows.rows; first += kTileRows) {
-    for (std::size_t q = 0; q < kQueries; ++q) {
-      const auto& pair = sums[first / kTileRows].pair[q];
-      StoreScores(Op::Score(AddTrees(Fold(pair[0]), Fold(pair[1]), Fold(pair[2]), Fold(pair[3]))),
-                  std::min(kTileRows, rows.rows - first), out + q * stride + first);
-    }
-  }
-}
-
-template <class Op, std::size_t kQueries>
-void ScoreQueries(MatrixView<const float> queries, std::size_t first, MatrixView<const float> rows, float* out,
-                  std::size_t stride) {
+void ScoreQueries(MatrixView<const float> queries, std::size_t first, MatrixView<const float> rows, std::size_t begin,
+                  std::size_t end, MatrixView<float> out) {
+  const Quarter d;
   const float* query[kQueries];
   for (std::size_t q = 0; q < kQueries; ++q) query[q] = queries.data + (first + q) * queries.stride;
-  ScoreBlock<Op, kQueries>(query, rows, out + first * stride, stride);
+  for (std::size_t r0 = begin; r0 < end; r0 += kTileRows) {
+    const std::size_t count = std::min(kTileRows, end - r0);
+    const float* row[kTileRows];  // a last tile with fewer rows scores its last row again
+    for (std::size_t r = 0; r < kTileRows; ++r) row[r] = rows.data + (r0 + std::min(r, count - 1)) * rows.stride;
+    hn::Vec<Quarter> scores[kQueries];
+    ScoreTile<Op, kQueries>(query, row, rows.cols, scores);
+    for (std::size_t q = 0; q < kQueries; ++q) {
+      float* to = out.data + (first + q) * out.stride + r0;
+      if (count == kTileRows) {
+        hn::StoreU(scores[q], d, to);
+      } else {
+        alignas(16) float four[kTileRows];
+        hn::Store(scores[q], d, four);
+        std::copy_n(four, count, to);
+      }
+    }
+  }
 }
 
 template <class Op>
 void Scores(MatrixView<const float> queries, MatrixView<const float> rows, MatrixView<float> out) {
-  const bool waits = kLanes < kSums || rows.cols > kChunk;
-  const std::size_t tiles = kBlockBytes / sizeof(float) / kTileRows / std::max(kSums, rows.cols);
-  const std::size_t step = (waits ? kMaxTiles : tiles) * kTileRows;
-  for (std::size_t begin = 0; begin < rows.rows; begin += step) {
-    const std::size_t count = std::min(step, rows.rows - begin);
-    const MatrixView<const float> block(rows.data + begin * rows.stride, count, rows.cols, rows.stride);
-    float* to = out.data + begin;
+  const std::size_t row_bytes = std::max<std::size_t>(1, rows.cols * sizeof(float));
+  const std::size_t block = std::max<std::size_t>(1, kBlockBytes / row_bytes / kTileRows) * kTileRows;
+  for (std::size_t begin = 0; begin < rows.rows; begin += block) {
+    const std::size_t end = std::min(rows.rows, begin + block);
     std::size_t q = 0;
     for (; q + kTileQueries <= queries.rows; q += kTileQueries)
-      ScoreQueries<Op, kTileQueries>(queries, q, block, to, out.stride);
-    for (; q + 2 <= queries.rows; q += 2) ScoreQueries<Op, 2>(queries, q, block, to, out.stride);
-    if (q < queries.rows) ScoreQueries<Op, 1>(queries, q, block, to, out.stride);
+      ScoreQueries<Op, kTileQueries>(queries, q, rows, begin, end, out);
+    for (; q + 2 <= queries.rows; q += 2) ScoreQueries<Op, 2>(queries, q, rows, begin, end, out);
+    if (q < queries.rows) ScoreQueries<Op, 1>(queries, q, rows, begin, end, out);
   }
 }
 
