@@ -62,9 +62,11 @@ std::optional<ImageFormat> sniff_format(Bytes head) {
     static constexpr std::array<std::uint32_t, 7> kSizes = {12, 40, 52, 56, 64, 108, 124};
     if (std::find(kSizes.begin(), kSizes.end(), le32_at(head, 14)) != kSizes.end()) return ImageFormat::bmp;
   }
-  if (head.size() >= 3 && u8_at(head, 0) == 'P' && u8_at(head, 1) >= '1' && u8_at(head, 1) <= '6') {
-    const unsigned after = u8_at(head, 2);
-    if (after == ' ' || (after >= '\t' && after <= '\r') || after == '#') return ImageFormat::pnm;
+  if (head.size() >= 4 && u8_at(head, 0) == 'P' && u8_at(head, 1) >= '1' && u8_at(head, 1) <= '6') {
+    const unsigned next = u8_at(head, 3);  // after one blank: a number, or more blanks and comments before it
+    const auto is_blank = [](unsigned c) { return c == ' ' || (c >= '\t' && c <= '\r'); };
+    if (is_blank(u8_at(head, 2)) && ((next >= '0' && next <= '9') || is_blank(next) || next == '#'))
+      return ImageFormat::pnm;
   }
   return std::nullopt;
 }

@@ -1,6 +1,6 @@
-/* The C boundary between the image module and the codec plug-in (libcbir_codecs.so), which links OpenCV's imgcodecs,
- * giflib, libwebp and libheif: some 140 shared libraries that a program which only meets JPEGs, or no pictures at all,
- * must not pay for. The plug-in exports one function, cbir_codec_plugin. */
+/* The C boundary between the image module and the codec plug-in (libcbir_codecs.so), which links libpng, libtiff,
+ * giflib, libwebp and libheif with its video codecs: libraries that a program which only meets JPEGs, or no pictures at
+ * all, must not pay for. The plug-in exports one function, cbir_codec_plugin. */
 #pragma once
 
 #include <stddef.h>

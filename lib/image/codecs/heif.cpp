@@ -1,4 +1,5 @@
-/// HEIC and AVIF through libheif, which applies rotation, mirroring and cropping itself.
+/// HEIC and AVIF through libheif, which applies rotation, mirroring and cropping itself. On damaged AV1 data libdav1d
+/// writes a line to standard error, which libheif offers no means to stop.
 #include <libheif/heif.h>
 
 #include <algorithm>

@@ -37,6 +37,10 @@ int decode(int format, const uint8_t* file, size_t size, uint64_t max_pixels, cb
            size_t message_size) {
   const auto fail = [&](ExitCode code, const char* why) {
     std::snprintf(message, message_size, "%s", why);
+    // Libraries quote what they found in the file, and some write several lines: one printable line leaves here.
+    for (char* c = message; *c; ++c) {
+      if (*c < ' ' || *c > '~') *c = *c == '\n' ? ' ' : '?';
+    }
     return static_cast<int>(code);
   };
   try {
