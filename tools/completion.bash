@@ -26,7 +26,7 @@ _cbir() {
   local help
   help=$("$program" "${command[@]}" --help 2>/dev/null)
   if [[ $current == -* ]]; then
-    COMPREPLY=($(compgen -W "$(grep -oE '(^|[ ,])-{1,2}[a-zA-Z0-9][a-z0-9-]*' <<<"$help" | tr -d ' ,')" -- "$current"))
+    COMPREPLY=($(compgen -W "$(grep -oE '(^|[ ,])-{1,2}[a-zA-Z0-9][a-z0-9-]*' <<<"$help" | tr -d ' ,' | sort -u)" -- "$current"))
     return
   fi
   if [ ${#command[@]} = 0 ]; then

@@ -1,0 +1,44 @@
+#pragma once
+/// Writers of rankings, one a format. They stream: a ranking is written when it comes and not kept.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <cbir/base/file.hpp>
+#include <cbir/query/ranking.hpp>
+
+namespace cbir {
+
+enum class RankingFormat { tsv, jsonl, trec, html };
+
+RankingFormat parse_ranking_format(std::string_view name);  ///< throws UsageError
+
+class RankingWriter {
+ public:
+  virtual ~RankingWriter() = default;
+
+  /// Throws OutputError.
+  virtual void write(const Ranking& ranking) = 0;
+
+  /// Writes what comes after the last ranking. The caller commits the file.
+  virtual void finish() {}
+};
+
+/// A score as all formats print it: six decimals, never "-0.000000".
+std::string format_score(float score);
+
+/// `query<TAB>rank<TAB>score<TAB>path`, query and path escaped by tsv_escape(). With `nul` the record ends with NUL
+/// instead of a newline and the path, everything after the third tab, is raw.
+std::unique_ptr<RankingWriter> make_tsv_writer(OutputFile& out, bool nul);
+
+/// One JSON object a result: query, rank, id, score, path, label (left out if there is none). A query, path or label
+/// that is not UTF-8 is base64 under "query_b64", "path_b64", "label_b64".
+std::unique_ptr<RankingWriter> make_jsonl_writer(OutputFile& out);
+
+/// `qid Q0 docid rank score tag` as trec_eval reads it; qid and docid are percent-encoded query and path. Throws
+/// UsageError if `tag` is empty or holds a blank.
+std::unique_ptr<RankingWriter> make_trec_writer(OutputFile& out, const std::string& tag);
+
+}  // namespace cbir

@@ -1,0 +1,115 @@
+#include <cbir/cli/ranking.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include <cbir/base/error.hpp>
+#include <cbir/base/text.hpp>
+
+namespace cbir {
+namespace {
+
+class TsvWriter final : public RankingWriter {
+ public:
+  TsvWriter(OutputFile& out, bool nul) : out_(out), nul_(nul) {}
+
+  void write(const Ranking& ranking) override {
+    // The query stays escaped with -0 too: a raw tab in it would hide where the path begins.
+    const std::string query = tsv_escape(ranking.query);
+    std::size_t rank = 0;
+    for (const RankedRow& row : ranking.results) {
+      line_.clear();
+      fmt::format_to(std::back_inserter(line_), "{}\t{}\t{}\t", query, ++rank, format_score(row.score));
+      line_ += nul_ ? row.path : tsv_escape(row.path);
+      line_ += nul_ ? '\0' : '\n';
+      out_.write(line_);
+    }
+  }
+
+ private:
+  OutputFile& out_;
+  bool nul_;
+  std::string line_;
+};
+
+/// `"key":"text"`, or `"key_b64":"..."` if the text is not UTF-8.
+std::string json_field(std::string_view key, const std::string& text) {
+  if (is_utf8(text)) return fmt::format("\"{}\":{}", key, nlohmann::json(text).dump());
+  return fmt::format("\"{}_b64\":\"{}\"", key, base64_encode(text));
+}
+
+class JsonlWriter final : public RankingWriter {
+ public:
+  explicit JsonlWriter(OutputFile& out) : out_(out) {}
+
+  void write(const Ranking& ranking) override {
+    const std::string query = json_field("query", ranking.query);
+    std::size_t rank = 0;
+    for (const RankedRow& row : ranking.results) {
+      line_.clear();
+      fmt::format_to(std::back_inserter(line_), "{{{},\"rank\":{},\"id\":{},\"score\":{},{}", query, ++rank, row.id,
+                     format_score(row.score), json_field("path", row.path));
+      if (row.label) line_ += ',' + json_field("label", *row.label);
+      line_ += "}\n";
+      out_.write(line_);
+    }
+  }
+
+ private:
+  OutputFile& out_;
+  std::string line_;
+};
+
+class TrecWriter final : public RankingWriter {
+ public:
+  TrecWriter(OutputFile& out, const std::string& tag) : out_(out), tag_(tag) {}
+
+  void write(const Ranking& ranking) override {
+    const std::string query = percent_encode(ranking.query);
+    std::size_t rank = 0;
+    for (const RankedRow& row : ranking.results) {
+      line_.clear();
+      fmt::format_to(std::back_inserter(line_), "{} Q0 {} {} {} {}\n", query, percent_encode(row.path), ++rank,
+                     format_score(row.score), tag_);
+      out_.write(line_);
+    }
+  }
+
+ private:
+  OutputFile& out_;
+  std::string tag_, line_;
+};
+
+}  // namespace
+
+RankingFormat parse_ranking_format(std::string_view name) {
+  if (name == "tsv") return RankingFormat::tsv;
+  if (name == "jsonl") return RankingFormat::jsonl;
+  if (name == "trec") return RankingFormat::trec;
+  if (name == "html") return RankingFormat::html;
+  throw UsageError(fmt::format("--format {}: expected tsv, jsonl, trec or html", display_path(name)));
+}
+
+std::string format_score(float score) {
+  std::string text = fmt::format("{:.6f}", score);
+  if (text == "-0.000000") text.erase(0, 1);
+  return text;
+}
+
+std::unique_ptr<RankingWriter> make_tsv_writer(OutputFile& out, bool nul) {
+  return std::make_unique<TsvWriter>(out, nul);
+}
+
+std::unique_ptr<RankingWriter> make_jsonl_writer(OutputFile& out) { return std::make_unique<JsonlWriter>(out); }
+
+std::unique_ptr<RankingWriter> make_trec_writer(OutputFile& out, const std::string& tag) {
+  const auto blank = [](unsigned char c) { return c <= ' ' || c == 0x7f; };
+  if (tag.empty() || std::any_of(tag.begin(), tag.end(), blank))
+    throw UsageError(fmt::format("--tag '{}': expected a word without blanks", display_path(tag)));
+  return std::make_unique<TrecWriter>(out, tag);
+}
+
+}  // namespace cbir

@@ -1,0 +1,105 @@
+/// Pictures as queries: a group of them is decoded, encoded and searched before the next is begun.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include <cbir/base/error.hpp>
+#include <cbir/base/file.hpp>
+#include <cbir/base/parallel.hpp>
+#include <cbir/base/text.hpp>
+#include <cbir/query/query.hpp>
+
+#include "rank.hpp"
+
+namespace cbir {
+namespace {
+
+constexpr std::size_t kBatchesAThread = 4;  // in a group
+constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 32;
+
+/// Pictures [0, count) of a group, each in a slot of its own; a slot that failed stays zero.
+struct Group {
+  Group(const Encoder& encoder, std::size_t size)
+      : inputs(size * encoder.input_bytes()), embeddings(size * encoder.dim()), failures(size) {}
+
+  std::vector<std::uint8_t> inputs;
+  std::vector<float> embeddings;
+  std::vector<std::optional<FailedItem>> failures;
+};
+
+std::string reason_alone(const Error& error, const std::string& path) {
+  std::string reason = error.what();
+  const std::string name = display_path(path) + ": ";
+  return reason.starts_with(name) ? reason.substr(name.size()) : reason;
+}
+
+std::optional<FailedItem> load(const std::string& path, std::uint64_t seq, const Encoder& encoder,
+                               const DecodeOptions& decode, std::uint8_t* slot) {
+  std::string stage = "read";
+  try {
+    const std::vector<std::byte> file = read_file(path, kMaxFileBytes);
+    stage = "decode";
+    const Image input = preprocess(decode_image(file, decode), encoder.preset().preprocessing);
+    if (input.data.size() != encoder.input_bytes())
+      throw Error(ExitCode::internal, fmt::format("{}: {} bytes after preprocessing, the network takes {}",
+                                                  display_path(path), input.data.size(), encoder.input_bytes()));
+    std::ranges::copy(input.data, slot);
+    return std::nullopt;
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::internal) throw;
+    return FailedItem{.path = path, .seq = seq, .stage = stage, .reason = reason_alone(error, path)};
+  }
+}
+
+void fill(Group& group, std::span<const std::string> paths, std::size_t first, const Encoder& encoder,
+          const ImageQueryOptions& images) {
+  std::ranges::fill(group.inputs, std::uint8_t{0});
+  parallel_blocks(paths.size(), 1, [&](std::size_t i, std::size_t) {
+    group.failures[i] =
+        load(paths[i], first + i, encoder, images.decode, group.inputs.data() + i * encoder.input_bytes());
+  });
+  parallel_blocks(paths.size(), images.batch, [&](std::size_t begin, std::size_t end) {
+    const auto failed = [&](std::size_t i) { return group.failures[i].has_value(); };
+    bool all_failed = true;
+    for (std::size_t i = begin; i < end; ++i) all_failed = all_failed && failed(i);
+    if (all_failed) return;
+    encoder.encode({group.inputs.data() + begin * encoder.input_bytes(), (end - begin) * encoder.input_bytes()},
+                   {group.embeddings.data() + begin * encoder.dim(), end - begin, encoder.dim()});
+  });
+}
+
+}  // namespace
+
+QueryReport query_images(const Index& index, const Encoder& encoder, const std::vector<std::string>& paths,
+                         const ImageQueryOptions& images, const QueryOptions& options, const RankingSink& sink,
+                         const FailureSink& failed) {
+  Ranker ranker(index, options, sink);
+  const std::size_t size = std::min(paths.size(), images.batch * kBatchesAThread * worker_threads());
+  Group group(encoder, size);
+  for (std::size_t first = 0; first < paths.size(); first += size) {
+    const std::span<const std::string> part = std::span(paths).subspan(first, std::min(size, paths.size() - first));
+    fill(group, part, first, encoder, images);
+    std::vector<Asker> askers;
+    std::vector<float> queries;
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      if (group.failures[i]) {
+        ++ranker.report().failed;
+        failed(*group.failures[i]);
+        continue;
+      }
+      const auto embedding = group.embeddings.begin() + static_cast<std::ptrdiff_t>(i * encoder.dim());
+      queries.insert(queries.end(), embedding, embedding + static_cast<std::ptrdiff_t>(encoder.dim()));
+      askers.push_back({.name = part[i], .picture = part[i]});
+    }
+    if (!askers.empty()) ranker.rank({queries.data(), askers.size(), encoder.dim()}, askers);
+  }
+  if (ranker.report().queries == 0)
+    throw MissingInput(
+        fmt::format("nothing to search for: {} could not be read",
+                    paths.size() == 1 ? "the one picture asked for" : fmt::format("all {} pictures", paths.size())));
+  return ranker.report();
+}
+
+}  // namespace cbir

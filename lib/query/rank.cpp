@@ -1,0 +1,54 @@
+#include "rank.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <cbir/base/parallel.hpp>
+
+namespace cbir {
+namespace {
+
+constexpr std::size_t kGrain = 8;  // rankings whose rows a thread looks up at a time
+
+}  // namespace
+
+Ranking Ranker::make(Asker asker, const std::vector<Hit>& hits) const {
+  Ranking ranking{.query = std::move(asker.name),
+                  .picture = std::move(asker.picture),
+                  .row = asker.row,
+                  .label = std::move(asker.label),
+                  .results = {}};
+  for (const Hit& hit : hits) {
+    if (ranking.results.size() == options_.k || (options_.min_score && hit.score < *options_.min_score)) break;
+    if (options_.exclude_self && hit.id == ranking.row) continue;
+    RowInfo row = index_.row(*index_.position_of(hit.id));
+    ranking.results.push_back({hit.id, hit.score, options_.prefix.apply(std::move(row.path)), std::move(row.label)});
+  }
+  return ranking;
+}
+
+void Ranker::count(const Ranking& ranking, const std::vector<Hit>& hits) {
+  ++report_.queries;
+  report_.results += ranking.results.size();
+  if (!ranking.results.empty() || !options_.min_score) return;
+  ++report_.empty;
+  const auto other =
+      std::ranges::find_if(hits, [&](const Hit& hit) { return !options_.exclude_self || hit.id != ranking.row; });
+  if (other != hits.end()) report_.best_left_out = std::max(other->score, report_.best_left_out.value_or(other->score));
+}
+
+void Ranker::rank(MatrixView<const float> queries, std::vector<Asker>& askers) {
+  // One more than asked for, so that k remain when the row itself is left out.
+  const std::size_t k = std::min<std::size_t>(options_.k + (options_.exclude_self ? 1 : 0), index_.size());
+  const std::vector<std::vector<Hit>> hits = index_.search(queries, k);
+  std::vector<Ranking> rankings(askers.size());
+  parallel_blocks(askers.size(), kGrain, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) rankings[i] = make(std::move(askers[i]), hits[i]);
+  });
+  for (std::size_t i = 0; i < rankings.size(); ++i) {
+    count(rankings[i], hits[i]);
+    sink_(rankings[i]);
+  }
+}
+
+}  // namespace cbir

@@ -1,0 +1,318 @@
+// cbir-query: the rows of an index that are most like pictures, vectors or other rows.
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cmath>
+
+#include <cbir/base/file.hpp>
+#include <cbir/base/log.hpp>
+#include <cbir/base/parallel.hpp>
+#include <cbir/base/text.hpp>
+#include <cbir/cli/html.hpp>
+#include <cbir/cli/program.hpp>
+#include <cbir/cli/ranking.hpp>
+#include <cbir/query/folder.hpp>
+#include <cbir/query/query.hpp>
+
+namespace {
+
+using cbir::ExitCode;
+
+struct QueryToolOptions {
+  std::string index;                // an index, or a folder of pictures
+  std::vector<std::string> images;  // pictures that ask
+  std::string files_from;           // a list of them
+  std::string vectors;              // .npy or set whose rows ask
+  std::vector<std::uint64_t> rows;  // ids of rows that ask
+  std::vector<std::string> paths;   // paths of rows that ask
+  std::size_t k = 10;               // results a query
+  std::optional<double> min_score;  // leave out what scores less
+  bool exclude_self = false;        // leave a row out of its own ranking
+  std::string format = "tsv";
+  std::string output = "-";
+  bool force = false;                  // replace an existing output
+  bool null = false;                   // NUL ends records, of --files-from and of TSV
+  std::string tag = "cbir";            // the last column of TREC
+  std::string root;                    // where pictures lie now, for thumbnails
+  std::string model;                   // empty: the index's; of a folder, kDefaultModel
+  std::optional<std::string> weights;  // empty: the preset's own
+  std::string alpha = "white";         // what transparent pictures are laid on
+  bool allow_mismatch = false;         // take another encoder than the index's
+  bool check = false;                  // verify the whole index first
+  std::size_t threads = 0;             // 0: one a processor
+};
+
+constexpr const char* kDefaultModel = "efficientnet-lite0";
+constexpr std::size_t kWorthProgress = 32;  // queries
+
+enum class Request { images, vectors, rows };
+
+Request request_of(const QueryToolOptions& options) {
+  const bool images = !options.images.empty(), list = !options.files_from.empty(), vectors = !options.vectors.empty();
+  const bool rows = !options.rows.empty() || !options.paths.empty();
+  switch (images + list + vectors + rows) {
+    case 0:
+      throw cbir::UsageError("nothing to search for: name pictures, or use --files-from, --vectors, --row or --path");
+    case 1:
+      return vectors ? Request::vectors : rows ? Request::rows : Request::images;
+    default:
+      throw cbir::UsageError("pictures, --files-from, --vectors and --row or --path exclude each other");
+  }
+}
+
+/// Refuses options that would have no effect.
+void check_usage(const CLI::App& app, const QueryToolOptions& options, Request request, cbir::RankingFormat format,
+                 bool folder) {
+  const auto demand = [&](bool fits, const char* option, const char* needs) {
+    if (!fits && app.count(option) > 0)
+      throw cbir::UsageError(fmt::format("{} has no effect without {}", option, needs));
+  };
+  const bool pictures = request == Request::images || folder;
+  demand(request == Request::rows, "--exclude-self", "--row or --path");
+  demand(format == cbir::RankingFormat::html, "--root", "--format html");
+  demand(format == cbir::RankingFormat::trec, "--tag", "--format trec");
+  demand(format == cbir::RankingFormat::tsv || !options.files_from.empty(), "-0", "--files-from or --format tsv");
+  demand(pictures, "--model", "pictures to search for");
+  demand(pictures, "--weights", "pictures to search for");
+  demand(pictures || format == cbir::RankingFormat::html, "--alpha", "pictures to search for");
+  demand(request != Request::rows, "--allow-mismatch", "pictures or --vectors");
+  if (options.min_score && !std::isfinite(*options.min_score))
+    throw cbir::UsageError("--min-score: a finite number expected");
+  if (format == cbir::RankingFormat::html && options.output == "-" && isatty(STDOUT_FILENO) == 1)
+    throw cbir::UsageError("a page is nothing for a terminal: name a file for it with -o");
+}
+
+std::vector<std::string> listed_pictures(const QueryToolOptions& options) {
+  if (options.files_from.empty()) return options.images;
+  std::vector<std::string> paths;
+  const std::string text = cbir::read_text(options.files_from);
+  for (cbir::ListedFile& file : cbir::list_lines(text, options.null ? '\0' : '\n').files)
+    paths.push_back(std::move(file.path));
+  return paths;
+}
+
+/// Progress on standard error, once its length is known.
+class Progress {
+ public:
+  Progress(std::string unit, bool shown) : unit_(std::move(unit)), shown_(shown) {}
+  void update(std::uint64_t done, std::uint64_t total, std::uint64_t failed) {
+    if (!line_) line_.emplace(unit_, total, shown_);
+    line_->update(done, failed);
+  }
+
+ private:
+  std::string unit_;
+  bool shown_;
+  std::optional<cbir::ProgressLine> line_;
+};
+
+std::unique_ptr<cbir::RankingWriter> make_writer(const QueryToolOptions& options, cbir::RankingFormat format,
+                                                 const cbir::Index& index, const cbir::DecodeOptions& decode,
+                                                 cbir::OutputFile& out) {
+  switch (format) {
+    case cbir::RankingFormat::tsv:
+      return cbir::make_tsv_writer(out, options.null);
+    case cbir::RankingFormat::jsonl:
+      return cbir::make_jsonl_writer(out);
+    case cbir::RankingFormat::trec:
+      return cbir::make_trec_writer(out, options.tag);
+    case cbir::RankingFormat::html:
+      break;
+  }
+  const cbir::IndexInfo& info = index.info();
+  return cbir::make_html_writer(out,
+                                {.index = options.index,
+                                 .encoder = info.encoder,
+                                 .metric = std::string(to_string(info.metric)),
+                                 .rows = info.rows,
+                                 .k = options.k,
+                                 .min_score = options.min_score},
+                                {.root = options.root, .decode = decode});
+}
+
+/// What is to be said of a finished run besides its rankings.
+ExitCode conclude(const QueryToolOptions& options, const cbir::QueryReport& report) {
+  using cbir::LogLevel;
+  if (report.failed > 0)
+    cbir::log(LogLevel::warning, fmt::format("{} of {} skipped", report.failed,
+                                             cbir::counted(report.queries + report.failed, "query picture")));
+  if (report.empty > 0) {
+    const std::string who = report.queries == 1
+                                ? "nothing scores"
+                                : fmt::format("for {} of {} queries nothing scores", report.empty, report.queries);
+    const std::string best =
+        report.best_left_out ? fmt::format("; the best left out scores {}", cbir::format_score(*report.best_left_out))
+                             : "";
+    cbir::log(LogLevel::warning, fmt::format("{} {} or more{}", who, *options.min_score, best));
+  }
+  return report.failed > 0 ? ExitCode::skipped : ExitCode::ok;
+}
+
+/// The folder's index, made or refreshed if need be.
+cbir::FolderIndex folder_index(const cbir::Program& program, const QueryToolOptions& options,
+                               const cbir::DecodeOptions& decode, const cbir::EncoderChoice& encoder) {
+  Progress progress("pictures indexed", program.shows_progress());
+  cbir::FolderIndex folder =
+      cbir::refresh_folder_index(options.index, encoder, {.decode = decode},
+                                 [&](auto done, auto total, auto failed) { progress.update(done, total, failed); });
+  if (folder.failed > 0)
+    cbir::log(cbir::LogLevel::warning,
+              fmt::format("{}: {} could not be read; listed in {}", cbir::display_path(options.index),
+                          cbir::counted(folder.failed, "picture"), cbir::display_path(folder.failures)));
+  return folder;
+}
+
+std::vector<std::uint64_t> asking_rows(const QueryToolOptions& options, const cbir::Index& index,
+                                       const cbir::PathPrefix& prefix) {
+  std::vector<std::uint64_t> positions;
+  for (const std::uint64_t id : options.rows) positions.push_back(cbir::position_of_id(index, id));
+  for (const std::string& path : options.paths) positions.push_back(cbir::position_of_path(index, prefix.undo(path)));
+  return positions;
+}
+
+/// Answers the request, ranking by ranking. `encoder` is used for pictures only.
+cbir::QueryReport answer(const cbir::Program& program, const QueryToolOptions& options, Request request,
+                         const std::vector<std::string>& pictures, const cbir::Index& index,
+                         const std::optional<cbir::EncoderChoice>& encoder, const cbir::DecodeOptions& decode,
+                         const cbir::QueryOptions& plan, cbir::RankingWriter& writer) {
+  const bool mixes = options.output == "-" && isatty(STDOUT_FILENO) == 1;  // rankings and progress on one terminal
+  Progress progress("queries", program.shows_progress() && !mixes);
+  std::uint64_t done = 0, failed = 0, total = 0;
+  const auto sink = [&](const cbir::Ranking& ranking) {
+    writer.write(ranking);
+    if (total >= kWorthProgress) progress.update(++done + failed, total, failed);
+  };
+  const auto skip = [&](const cbir::FailedItem& item) {
+    ++failed;
+    cbir::log(cbir::LogLevel::warning, fmt::format("{}: skipped: {}", cbir::display_path(item.path), item.reason));
+  };
+  if (request == Request::images) {
+    total = pictures.size();
+    return cbir::query_images(index, *encoder->open(), pictures, {.decode = decode}, plan, sink, skip);
+  }
+  if (request == Request::vectors) {
+    const cbir::EmbeddingSet vectors = cbir::EmbeddingSet::open(options.vectors);
+    total = vectors.rows();
+    return cbir::query_vectors(index, vectors, options.allow_mismatch, plan, sink);
+  }
+  const std::vector<std::uint64_t> positions = asking_rows(options, index, plan.prefix);
+  total = positions.size();
+  return cbir::query_rows(index, positions, plan, sink);
+}
+
+ExitCode run(const cbir::Program& program, const CLI::App& app, const QueryToolOptions& options) {
+  const bool is_folder = cbir::is_directory(options.index);
+  const Request request = request_of(options);
+  const cbir::RankingFormat format = cbir::parse_ranking_format(options.format);
+  check_usage(app, options, request, format, is_folder);
+  const cbir::ThreadLimit limit(options.threads);
+  const cbir::DecodeOptions decode{.alpha = options.alpha == "drop" ? cbir::Alpha::drop : cbir::Alpha::white};
+  std::vector<std::string> pictures;
+  if (request == Request::images) pictures = listed_pictures(options);
+  if (request == Request::images && pictures.empty())
+    throw cbir::MissingInput(fmt::format("{}: lists no picture to search for", cbir::display_path(options.files_from)));
+
+  cbir::OutputFile out(options.output, options.force);
+  std::optional<cbir::EncoderChoice> encoder;
+  cbir::FolderIndex folder{.path = options.index};
+  if (is_folder) {
+    encoder =
+        cbir::choose_encoder(cbir::load_preset(options.model.empty() ? kDefaultModel : options.model), options.weights);
+    folder = folder_index(program, options, decode, *encoder);
+  }
+  const cbir::Index index = cbir::Index::open(folder.path, options.check ? cbir::Check::all : cbir::Check::opening);
+  if (request == Request::images && !encoder)
+    encoder = cbir::choose_query_encoder(index, options.model, options.weights, options.allow_mismatch);
+
+  const auto writer = make_writer(options, format, index, decode, out);
+  const cbir::QueryOptions plan{options.k, options.min_score, options.exclude_self, folder.prefix};
+  const cbir::QueryReport report = answer(program, options, request, pictures, index, encoder, decode, plan, *writer);
+  writer->finish();
+  out.commit();
+  const ExitCode code = conclude(options, report);
+  return folder.failed > 0 ? ExitCode::skipped : code;
+}
+
+void add_options(CLI::App& app, QueryToolOptions& options) {
+  app.add_option("index", options.index,
+                 "The index; or a folder of pictures, whose index is then made, kept in the cache and refreshed")
+      ->type_name("X.cbir|FOLDER")
+      ->required();
+  app.add_option("images", options.images, "Pictures to search for")->type_name("IMAGE");
+
+  const auto one_each = [](CLI::Option* option) { return option->allow_extra_args(false); };
+  app.add_option("--files-from", options.files_from,
+                 "Search for the pictures listed in FILE, one a line; -: standard input")
+      ->type_name("FILE")
+      ->group("Other requests");
+  app.add_option("--vectors", options.vectors,
+                 "Search for the rows of a .npy or a set; a query is named by its row, from 0")
+      ->type_name("Q.npy")
+      ->group("Other requests");
+  one_each(app.add_option("--row", options.rows, "Search for a row of the index, by id; may be repeated"))
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N")
+      ->group("Other requests");
+  one_each(app.add_option("--path", options.paths, "Search for a row of the index, by path; may be repeated"))
+      ->type_name("P")
+      ->group("Other requests");
+
+  app.add_option("-k", options.k, "Results a query, at most")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 32))
+      ->capture_default_str()
+      ->group("Results");
+  app.add_option("--min-score", options.min_score, "Leave out what scores less")->type_name("S")->group("Results");
+  app.add_flag("--exclude-self", options.exclude_self,
+               "With --row and --path: leave the row itself out (it is in otherwise)")
+      ->group("Results");
+  app.add_option("--format", options.format, "tsv, jsonl, trec or html")
+      ->check(CLI::IsMember({"tsv", "jsonl", "trec", "html"}))
+      ->capture_default_str()
+      ->group("Results");
+  app.add_option("-o,--output", options.output, "Where to write; -: standard output")
+      ->type_name("FILE")
+      ->capture_default_str()
+      ->group("Results");
+  app.add_flag("--force", options.force, "Replace an existing file")->group("Results");
+  app.add_flag("-0,--null", options.null,
+               "NUL ends the lines of --files-from and the records of TSV, whose path is then raw")
+      ->group("Results");
+  app.add_option("--tag", options.tag, "Last column of TREC")->capture_default_str()->group("Results");
+  app.add_option("--root", options.root, "Folder below which the index's paths lie now, for the page's thumbnails")
+      ->type_name("DIR")
+      ->group("Results");
+
+  app.add_option("--model", options.model,
+                 "Encoder (name or PRESET.json) if the index names none, or to index a folder with")
+      ->type_name("NAME")
+      ->group("Encoder");
+  app.add_option("--weights", options.weights, "Its weights [those of cbir-models]")
+      ->type_name("FILE")
+      ->group("Encoder");
+  app.add_option("--alpha", options.alpha, "Transparent pictures: laid on white, or transparency dropped")
+      ->check(CLI::IsMember({"white", "drop"}))
+      ->capture_default_str()
+      ->group("Encoder");
+  app.add_flag("--allow-mismatch", options.allow_mismatch, "Search with vectors of another encoder than the index's")
+      ->group("Encoder");
+
+  app.add_flag("--check", options.check, "Verify the whole index first, however large it is")->group("Running");
+  app.add_option("--threads", options.threads, "Threads to use; 0: one a processor")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str()
+      ->group("Running");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  cbir::Program program(
+      {.name = "cbir-query",
+       .summary = "Searches an index, or a folder of pictures, for what is most like a picture.",
+       .example = "cbir-query photos.cbir holiday.jpg -k 20 --format html -o similar.html",
+       .see_also = "cbir-index (makes the index), cbir-extract (vectors), cbir-eval (scores of rankings)"});
+  QueryToolOptions options;
+  add_options(program.app(), options);
+  return program.run(argc, argv, [&] { return run(program, program.app(), options); });
+}
