@@ -73,12 +73,16 @@ int main(int argc, char** argv) try {
       explicit Borrowed(const Encoder& e) : Encoder(e.preset(), e.fingerprint()), inner(e) {}
       std::size_t dim() const override { return inner.dim(); }
       std::size_t input_bytes() const override { return inner.input_bytes(); }
+      bool independent() const override { return inner.independent(); }
       void encode(std::span<const std::uint8_t> in, cbir::MatrixView<float> out) const override { inner.encode(in, out); }
       const Encoder& inner;
     };
     opened.open = [&] { return std::make_unique<Borrowed>(*encoder); };
+    cbir::ExtractOptions options;
+    options.output = folder / "set";
+    options.batch = kBatch;
     start = Clock::now();
-    cbir::extract(listing, opened, {.output = folder / "set", .batch = kBatch});
+    cbir::extract(listing, opened, options);
     pipeline.push_back(seconds_since(start) / static_cast<double>(listing.files.size()));
   }
   const double n = median(network), i = median(image), p = median(pipeline);
