@@ -87,7 +87,7 @@ std::vector<std::string> listed_pictures(const QueryToolOptions& options) {
   if (options.files_from.empty()) return options.images;
   std::vector<std::string> paths;
   const std::string text = cbir::read_text(options.files_from);
-  for (cbir::ListedFile& file : cbir::list_lines(text, options.null ? '\0' : '\n').files)
+  for (cbir::ListedFile file : cbir::list_lines(text, options.null ? '\0' : '\n').files)
     paths.push_back(std::move(file.path));
   return paths;
 }

@@ -122,6 +122,21 @@ class Walk {
 
 }  // namespace
 
+ListedFile FileList::operator[](std::size_t i) const {
+  const std::uint64_t begin = i == 0 ? 0 : ends_[i - 1];
+  const auto problem = problems_.find(i);
+  return {.path = paths_.substr(begin, ends_[i] - begin),
+          .named = named_[i],
+          .problem = problem == problems_.end() ? std::string() : problem->second};
+}
+
+void FileList::push_back(const ListedFile& file) {
+  if (!file.problem.empty()) problems_.emplace(size(), file.problem);
+  paths_ += file.path;
+  ends_.push_back(paths_.size());
+  named_.push_back(file.named);
+}
+
 Listing list_paths(const std::vector<std::string>& paths, const ListingOptions& options) {
   Listing listing;
   for (const std::string& path : paths) {

@@ -1,7 +1,9 @@
 #pragma once
 /// Which files are to be extracted: walking folders, or taking a list, in a natural and stable order.
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,8 +23,37 @@ struct ListedFile {
   std::string problem;  ///< not empty: it cannot be taken, and why (a folder that cannot be opened, a loop, ...)
 };
 
+/// A list of files that may hold millions: their paths lie packed in one block of memory.
+class FileList {
+ public:
+  std::size_t size() const noexcept { return ends_.size(); }
+  bool empty() const noexcept { return ends_.empty(); }
+  ListedFile operator[](std::size_t i) const;
+  void push_back(const ListedFile& file);
+
+  class Iterator {
+   public:
+    Iterator(const FileList& list, std::size_t i) : list_(&list), i_(i) {}
+    ListedFile operator*() const { return (*list_)[i_]; }
+    Iterator& operator++() { return ++i_, *this; }
+    bool operator!=(const Iterator& other) const { return i_ != other.i_; }
+
+   private:
+    const FileList* list_;
+    std::size_t i_;
+  };
+  Iterator begin() const { return {*this, 0}; }
+  Iterator end() const { return {*this, size()}; }
+
+ private:
+  std::string paths_;                 ///< one behind the other
+  std::vector<std::uint64_t> ends_;   ///< of each path
+  std::vector<bool> named_;
+  std::map<std::size_t, std::string> problems_;
+};
+
 struct Listing {
-  std::vector<ListedFile> files;  ///< in the order of the rows to come
+  FileList files;             ///< in the order of the rows to come
   std::uint64_t ignored = 0;  ///< passed over: neither a picture's signature nor a picture's extension, FIFOs, sockets
 };
 
