@@ -80,7 +80,7 @@ void check(heif_compression_format codec, cbir::ImageFormat format) {
 
   cbir::DecodeOptions options;
   options.max_pixels = 64 * 48 - 1;
-  CHECK_THROWS_WITH(cbir::decode_image(file, options), Catch::Matchers::Contains("more than the limit"));
+  CHECK_THROWS_WITH(cbir::decode_image(file, options), ContainsSubstring("more than the limit"));
 
   const samples::Buffer faint = encode(codec, image, 51);  // a fifth
   const cbir::Image on_white = cbir::decode_image(faint);
