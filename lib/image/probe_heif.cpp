@@ -1,7 +1,8 @@
 /// Dimensions of the primary item of an ISO base media file (ISO/IEC 14496-12, 23008-12): meta -> pitm, iprp -> ipco
-/// (ispe, irot), ipma. Every box must lie within the one that holds it.
+/// (ispe, clap, irot), ipma. Every box must lie within the one that holds it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <climits>
 #include <utility>
 #include <vector>
@@ -85,6 +86,13 @@ std::vector<std::size_t> properties_of(std::uint32_t item, Bytes ipma) {
   return properties;
 }
 
+/// A fraction of two numbers, rounded as libheif does; 0 if there is no such number.
+std::uint32_t rounded_fraction(Bytes data, std::size_t at) {
+  const std::uint64_t numerator = be32_at(data, at), denominator = be32_at(data, at + 4);
+  if (denominator == 0) return 0;
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>((numerator + denominator / 2) / denominator, UINT32_MAX));
+}
+
 }  // namespace
 
 ImageProbe probe_heif(Bytes file, ImageFormat format) {
@@ -99,21 +107,24 @@ ImageProbe probe_heif(Bytes file, ImageFormat format) {
   for (Box box; properties.next(box);) boxes.push_back(box);
 
   std::uint32_t width = 0, height = 0;
-  bool turned = false;  // by a quarter, which the decoder applies
-  for (const std::size_t index : properties_of(item, Boxes(iprp, format).find("ipma"))) {
-    if (index == 0 || index > boxes.size()) continue;
-    const Box& box = boxes[index - 1];
+  const auto numbers = properties_of(item, Boxes(iprp, format).find("ipma"));
+  // The size of what was coded comes first, then what the decoder does to it, in the order of the properties.
+  for (const std::size_t number : numbers) {
+    if (number == 0 || number > boxes.size()) continue;
+    const Box& box = boxes[number - 1];
     if (box.type == "ispe" && box.body.size() >= kFullBox + 8) {
       width = be32_at(box.body, kFullBox);
       height = be32_at(box.body, kFullBox + 4);
-    } else if (box.type == "irot" && !box.body.empty()) {
-      turned = u8_at(box.body, 0) & 1;
+    } else if (box.type == "clap" && box.body.size() >= 16) {
+      width = std::min(width, rounded_fraction(box.body, 0));
+      height = std::min(height, rounded_fraction(box.body, 8));
+    } else if (box.type == "irot" && !box.body.empty() && (u8_at(box.body, 0) & 1)) {  // by a quarter
+      std::swap(width, height);
     }
   }
   if (width == 0 || height == 0 || width > INT_MAX || height > INT_MAX) {
     throw ImageError(ExitCode::damaged, fmt::format("damaged {}: its picture has no dimensions", to_string(format)));
   }
-  if (turned) std::swap(width, height);
   return {format, static_cast<int>(width), static_cast<int>(height), 1};
 }
 

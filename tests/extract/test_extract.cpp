@@ -181,17 +181,17 @@ TEST_CASE("a finished set is replaced only if that was asked for") {
   const std::string before = pictures.content();
   const auto refused = [&](const Listing& listing, const ExtractOptions& options) {
     CHECK_THROWS_AS(extract(listing, fake_choice(), options), OutputError);
-    CHECK_THROWS_WITH(extract(listing, fake_choice(), options), Catch::Contains("--force"));
+    CHECK_THROWS_WITH(extract(listing, fake_choice(), options), ContainsSubstring("--force"));
     CHECK(pictures.content() == before);
   };
   ExtractOptions other = pictures.options();
   other.batch = 5;
   refused(pictures.list(), other);
-  CHECK_THROWS_WITH(extract(pictures.list(), fake_choice(), other), Catch::Contains("its batch was 4, not 5"));
+  CHECK_THROWS_WITH(extract(pictures.list(), fake_choice(), other), ContainsSubstring("its batch was 4, not 5"));
   pictures.write("a/1.jpg", jpeg(77));
   refused(pictures.list(), pictures.options());
   CHECK_THROWS_WITH(extract(pictures.list(), fake_choice(), pictures.options()),
-                    Catch::Contains("a/1.jpg was changed"));
+                    ContainsSubstring("a/1.jpg was changed"));
   pictures.write("a/100.jpg", jpeg(100));
   refused(pictures.list(), pictures.options());
 
@@ -233,7 +233,7 @@ TEST_CASE("too many failures end a run without a result") {
     return extract(pictures.list(), fake_choice(), options);
   };
   CHECK_THROWS_AS(run("2"), MissingInput);
-  CHECK_THROWS_WITH(run("1"), Catch::Contains("2 of 20 items failed") && Catch::Contains("a/1.jpg: decode: "));
+  CHECK_THROWS_WITH(run("1"), ContainsSubstring("2 of 20 items failed") && ContainsSubstring("a/1.jpg: decode: "));
   CHECK_FALSE(exists(set_paths(pictures.folder / "set1").npy));
   CHECK_FALSE(exists(set_paths(pictures.folder / "set1").manifest));
   CHECK(run("3").failed == 3);

@@ -51,8 +51,7 @@ TEST_CASE("Headers tell the size without a pixel decoded") {
 }
 
 TEST_CASE("What is no picture is told so") {
-  CHECK_THROWS_WITH(cbir::probe_image({}), Catch::Matchers::Contains("empty file"));
-  CHECK_THROWS_WITH(cbir::probe_image(cbir::as_bytes("just some text")),
-                    Catch::Matchers::Contains("unsupported format"));
-  CHECK_THROWS_WITH(cbir::probe_image(samples::png(0, 7, 8, 0, "")), Catch::Matchers::Contains("0 x 7"));
+  CHECK_THROWS_WITH(cbir::probe_image({}), ContainsSubstring("empty file"));
+  CHECK_THROWS_WITH(cbir::probe_image(cbir::as_bytes("just some text")), ContainsSubstring("unsupported format"));
+  CHECK_THROWS_WITH(cbir::probe_image(samples::png(0, 7, 8, 0, "")), ContainsSubstring("0 x 7"));
 }

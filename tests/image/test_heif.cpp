@@ -1,8 +1,11 @@
-/// Files are written by libheif where it has an encoder; Debian 12's has both.
+/// Files are written by libheif where it has an encoder: Debian 12's has both, Debian 13's has them as plug-ins
+/// (libheif-plugin-x265, libheif-plugin-aomenc).
+#include <fmt/format.h>
 #include <libheif/heif.h>
 
 #include <cstring>
 #include <memory>
+#include <string>
 #include <tests/catch.hpp>
 
 #include "samples.hpp"
@@ -65,8 +68,33 @@ cbir::Image gradient(int width, int height) {
   return image;
 }
 
+std::string be32(std::uint32_t value) {
+  std::string bytes;
+  for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift & 0xFF);
+  return bytes;
+}
+
+std::string box(const std::string& type, const std::string& body) {
+  return be32(static_cast<std::uint32_t>(8 + body.size())) + type + body;
+}
+
+/// The boxes of a HEIC file that say how large its only picture is: 64 x 48 pixels are coded, `changes` follow.
+samples::Buffer header(const std::vector<std::string>& changes) {
+  std::string properties = box("ispe", be32(0) + be32(64) + be32(48)), numbers("\1", 1);
+  for (const std::string& change : changes) {
+    properties += change;
+    numbers += static_cast<char>(numbers.size() + 1);
+  }
+  const std::string item("\0\1", 2);
+  const std::string uses = be32(0) + be32(1) + item + static_cast<char>(numbers.size()) + numbers;
+  return samples::to_buffer(
+      box("ftyp", "heic" + be32(0) + "mif1heic") +
+      box("meta", be32(0) + box("pitm", be32(0) + item) + box("iprp", box("ipco", properties) + box("ipma", uses))));
+}
+
 void check(heif_compression_format codec, cbir::ImageFormat format) {
-  const cbir::Image image = gradient(64, 48);
+  // Odd, so that a HEIC file holds more pixels than it shows, and a crop ('clap').
+  const cbir::Image image = gradient(63, 47);
   const samples::Buffer file = encode(codec, image);
   if (file.empty()) {
     WARN("libheif has no " << to_string(format) << " encoder here: nothing tested");
@@ -74,13 +102,14 @@ void check(heif_compression_format codec, cbir::ImageFormat format) {
   }
   const cbir::ImageProbe probe = cbir::probe_image(file);
   CHECK(probe.format == format);
-  CHECK(std::pair(probe.width, probe.height) == std::pair(64, 48));
+  CHECK(probe.width == 63);
+  CHECK(probe.height == 47);
   CHECK(probe.orientation == 1);
   CHECK(samples::largest_difference(cbir::decode_image(file), image) <= 12);
 
   cbir::DecodeOptions options;
-  options.max_pixels = 64 * 48 - 1;
-  CHECK_THROWS_WITH(cbir::decode_image(file, options), Catch::Matchers::Contains("more than the limit"));
+  options.max_pixels = 63 * 47 - 1;
+  CHECK_THROWS_WITH(cbir::decode_image(file, options), ContainsSubstring("more than the limit"));
 
   const samples::Buffer faint = encode(codec, image, 51);  // a fifth
   const cbir::Image on_white = cbir::decode_image(faint);
@@ -102,3 +131,24 @@ void check(heif_compression_format codec, cbir::ImageFormat format) {
 TEST_CASE("HEIC through libheif") { check(heif_compression_HEVC, cbir::ImageFormat::heif); }
 
 TEST_CASE("AVIF through libheif") { check(heif_compression_AV1, cbir::ImageFormat::avif); }
+
+TEST_CASE("HEIF: dimensions are those of the picture that the decoder delivers") {
+  const auto size = [](const std::vector<std::string>& changes) {
+    const cbir::ImageProbe probe = cbir::probe_image(header(changes));
+    return fmt::format("{} x {}", probe.width, probe.height);
+  };
+  const std::string quarter_turn = box("irot", "\1"), half_turn = box("irot", "\2");
+  const auto crop = [](std::uint32_t width, std::uint32_t height, std::uint32_t denominator) {
+    return box("clap", be32(width) + be32(denominator) + be32(height) + be32(denominator) + be32(0) + be32(1) +
+                           be32(0) + be32(1));
+  };
+  CHECK(size({}) == "64 x 48");
+  CHECK(size({half_turn}) == "64 x 48");
+  CHECK(size({quarter_turn}) == "48 x 64");
+  CHECK(size({crop(63, 47, 1)}) == "63 x 47");
+  CHECK(size({crop(125, 91, 2)}) == "63 x 46");   // 62.5 x 45.5
+  CHECK(size({crop(1000, 40, 1)}) == "64 x 40");  // a crop adds nothing
+  CHECK(size({crop(60, 40, 1), quarter_turn}) == "40 x 60");
+  CHECK(size({quarter_turn, crop(40, 60, 1)}) == "40 x 60");
+  CHECK_THROWS_WITH(size({crop(60, 40, 0)}), ContainsSubstring("no dimensions"));
+}

@@ -14,7 +14,6 @@
 #include <tests/catch.hpp>
 
 using namespace cbir;
-using Catch::Matchers::Contains;
 
 namespace {
 
@@ -123,7 +122,7 @@ void check_refused(const std::string& json, const ParameterMap& parameters, Exit
   Created made;
   create(made, json, parameters);
   CHECK(made.code == static_cast<int>(code));
-  CHECK_THAT(made.message, Contains(words));
+  CHECK_THAT(made.message, ContainsSubstring(words));
   CHECK(made.net == nullptr);
 }
 
@@ -205,7 +204,7 @@ TEST_CASE("the first parameter that does not fit is named") {
   check_refused(preset(), {}, ExitCode::incompatible, "_conv_stem.weight (32x3x3x3) is missing");
   Created made;
   create(made, preset(), sound(), "int64");
-  CHECK_THAT(made.message, Contains("_conv_stem.weight is of type int64"));
+  CHECK_THAT(made.message, ContainsSubstring("_conv_stem.weight is of type int64"));
 }
 
 TEST_CASE("a preset that makes no sense is refused") {

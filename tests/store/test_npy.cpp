@@ -99,15 +99,15 @@ TEST_CASE("other arrays are refused, with what was found and what was expected")
     return message_of(disk.write(npy(header, std::string(data, '\0'))));
   };
   CHECK_THROWS_AS(NpyMatrix(disk.write(npy(dict("<f8", "(2, 2)"), std::string(32, '\0')))), Incompatible);
-  CHECK_THAT(refused(dict("<f8", "(2, 2)"), 32), Catch::Contains("found numbers of type '<f8', expected float32"));
-  CHECK_THAT(refused(dict(">f4", "(2, 2)"), 16), Catch::Contains("big-endian"));
-  CHECK_THAT(refused(dict("<f4", "(2, 2)", "True"), 16), Catch::Contains("found Fortran order, expected C order"));
-  CHECK_THAT(refused(dict("<f4", "(2, 2, 1)"), 16), Catch::Contains("shape (2, 2, 1), expected two dimensions"));
-  CHECK_THAT(refused(dict("<f4", "(4,)"), 16), Catch::Contains("shape (4,)"));
-  CHECK_THAT(refused(dict("<f4", "()"), 4), Catch::Contains("shape ()"));
-  CHECK_THAT(refused(dict("<f4", "(4, 0)"), 0), Catch::Contains("shape (4, 0)"));
+  CHECK_THAT(refused(dict("<f8", "(2, 2)"), 32), ContainsSubstring("found numbers of type '<f8', expected float32"));
+  CHECK_THAT(refused(dict(">f4", "(2, 2)"), 16), ContainsSubstring("big-endian"));
+  CHECK_THAT(refused(dict("<f4", "(2, 2)", "True"), 16), ContainsSubstring("found Fortran order, expected C order"));
+  CHECK_THAT(refused(dict("<f4", "(2, 2, 1)"), 16), ContainsSubstring("shape (2, 2, 1), expected two dimensions"));
+  CHECK_THAT(refused(dict("<f4", "(4,)"), 16), ContainsSubstring("shape (4,)"));
+  CHECK_THAT(refused(dict("<f4", "()"), 4), ContainsSubstring("shape ()"));
+  CHECK_THAT(refused(dict("<f4", "(4, 0)"), 0), ContainsSubstring("shape (4, 0)"));
   CHECK_THAT(refused("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 2)}", 16),
-             Catch::Contains("structured"));
+             ContainsSubstring("structured"));
   CHECK_THROWS_AS(NpyMatrix(disk.write(npy(dict("|O", "(2, 2)"), "\x80\x04."))), DamagedFile);
 }
 
@@ -164,7 +164,7 @@ TEST_CASE("a NaN or an infinity is named by its row") {
     for (const Dtype dtype : {Dtype::float32, Dtype::float16}) {
       const NpyMatrix matrix(disk.write(npy_header(dtype, 3, 2) + bytes_of({1, 2, 3, bad, 5, 6}, dtype)));
       std::vector<float> out(6);
-      CHECK_THROWS_WITH(matrix.read(0, 3, out.data()), Catch::EndsWith("row 1 holds a NaN or an infinity"));
+      CHECK_THROWS_WITH(matrix.read(0, 3, out.data()), EndsWith("row 1 holds a NaN or an infinity"));
       CHECK_NOTHROW(matrix.read(2, 1, out.data()));
     }
 }
@@ -223,7 +223,7 @@ TEST_CASE("labels of other kinds are refused") {
     return read_npy_strings(disk.write(npy(header, data)));
   };
   CHECK_THROWS_AS(read(dict("|O", "(1,)"), "\x80\x04\x95."), DamagedFile);
-  CHECK_THROWS_WITH(read(dict("|O", "(1,)"), "\x80\x04\x95."), Catch::Contains("pickled objects"));
+  CHECK_THROWS_WITH(read(dict("|O", "(1,)"), "\x80\x04\x95."), ContainsSubstring("pickled objects"));
   CHECK_THROWS_AS(read(dict("<U1", "(1, 1)"), "a\0\0\0"s), Incompatible);
   CHECK_THROWS_AS(read(dict(">U1", "(1,)"), "\0\0\0a"s), Incompatible);
   CHECK_THROWS_AS(read(dict("<f4", "(1,)"), "\0\0\0\0"s), Incompatible);

@@ -61,7 +61,7 @@ TEST_CASE("any flipped bit of a row is read or refused") {
     try {
       parse_row(flipped, "x");
     } catch (const DamagedFile& error) {
-      CHECK_THAT(error.what(), Catch::StartsWith("x: "));
+      CHECK_THAT(error.what(), StartsWith("x: "));
     }
   }
 }

@@ -161,7 +161,7 @@ TEST_CASE("an unfinished set is not taken for a finished one") {
   CHECK_THROWS_AS(EmbeddingSet::open(small.name), MissingInput);
   std::filesystem::create_directory(set_paths(small.name).state);
   write_file(set_paths(small.name).state + "/journal", "", false);
-  CHECK_THROWS_WITH(EmbeddingSet::open(small.name), Catch::Contains("unfinished"));
+  CHECK_THROWS_WITH(EmbeddingSet::open(small.name), ContainsSubstring("unfinished"));
 }
 
 TEST_CASE("a matrix alone is welcome; its rows are named by number") {

@@ -10,7 +10,6 @@
 
 using namespace cbir;
 using namespace pickled;
-using Catch::Matchers::Contains;
 
 namespace {
 
@@ -80,7 +79,8 @@ TEST_CASE("a tensor must lie within its storage") {
     return file(dict(text("w") + tensor(storage("a", 6), offset, shape, stride)), {{1, 2, 3, 4, 5, 6}});
   };
   CHECK_NOTHROW(read(one(4, {2}, {1})));
-  CHECK_THROWS_WITH(read(one(5, {2}, {1})), Contains("'w'") && Contains("element 6 of a storage of 6"));
+  CHECK_THROWS_WITH(read(one(5, {2}, {1})),
+                    ContainsSubstring("'w'") && ContainsSubstring("element 6 of a storage of 6"));
   CHECK_THROWS_AS(read(one(0, {2, 2}, {5, 1})), DamagedFile);
   CHECK_THROWS_AS(read(one(-1, {1}, {1})), DamagedFile);
   CHECK_THROWS_AS(read(one(0, {-1}, {1})), DamagedFile);
@@ -109,17 +109,17 @@ TEST_CASE("dicts nested 2^n times over are refused") {
 
 TEST_CASE("names that stand twice are damage") {
   const std::string w = text("w") + tensor(storage("a", 1), 0, {1}, {1});
-  CHECK_THROWS_WITH(read(file(dict(w + w), {{1}})), Contains("two tensors are named 'w'"));
+  CHECK_THROWS_WITH(read(file(dict(w + w), {{1}})), ContainsSubstring("two tensors are named 'w'"));
   CHECK_THROWS_AS(read(head() + dump(dict(w)) + dump("](" + text("a") + text("a") + "e") + floats({1}) + floats({1})),
                   DamagedFile);
 }
 
 TEST_CASE("storages must agree with what the tensors say of them") {
   const std::string w = dict(text("w") + tensor(storage("a", 2), 0, {2}, {1}));
-  CHECK_THROWS_WITH(read(file(w, {{1, 2, 3}})), Contains("3 elements, 2 were announced"));
+  CHECK_THROWS_WITH(read(file(w, {{1, 2, 3}})), ContainsSubstring("3 elements, 2 were announced"));
   CHECK_THROWS_AS(read(file(w, {})), DamagedFile);
   CHECK_THROWS_AS(read(file(w, {{1, 2}, {1}})), DamagedFile);
-  CHECK_THROWS_WITH(read(file(w, {{1, 2}}) + "x"), Contains("1 bytes follow"));
+  CHECK_THROWS_WITH(read(file(w, {{1, 2}}) + "x"), ContainsSubstring("1 bytes follow"));
   const std::string two = dict(text("v") + tensor(storage("a", 2), 0, {2}, {1}) + text("w") +
                                tensor(storage("a", 2, "IntStorage"), 0, {2}, {1}));
   CHECK_THROWS_AS(read(file(two, {{1, 2}})), DamagedFile);
@@ -133,9 +133,10 @@ TEST_CASE("a storage's key is short") {
 }
 
 TEST_CASE("other kinds of file are named, with what to do") {
-  CHECK_THROWS_WITH(read("PK\x03\x04..."), Contains("zip archive") && Contains("_use_new_zipfile_serialization=False"));
-  CHECK_THROWS_WITH(read(le(std::uint64_t{20}) + "{\"w\":{}}"), Contains("safetensors"));
-  CHECK_THROWS_WITH(read(""), Contains("empty"));
+  CHECK_THROWS_WITH(read("PK\x03\x04..."),
+                    ContainsSubstring("zip archive") && ContainsSubstring("_use_new_zipfile_serialization=False"));
+  CHECK_THROWS_WITH(read(le(std::uint64_t{20}) + "{\"w\":{}}"), ContainsSubstring("safetensors"));
+  CHECK_THROWS_WITH(read(""), ContainsSubstring("empty"));
   CHECK_THROWS_AS(read(file(dict(text("epoch") + number(1)), {})), Incompatible);
   CHECK_THROWS_AS(read(file("K\x01", {})), Incompatible);
   CHECK_THROWS_AS(read(magic() + dump(number(1001)) + dump(dict(text("little_endian") + "\x89")) + dump("N")),

@@ -50,7 +50,7 @@ bool has_image_extension(std::string_view path);
 
 struct ImageProbe {
   ImageFormat format;
-  int width = 0;  ///< as stored, before orientation
+  int width = 0;  ///< as stored, before orientation; of HEIF and AVIF, whose decoder crops and turns, as decoded
   int height = 0;
   int orientation = 1;  ///< EXIF 1 to 8
 };

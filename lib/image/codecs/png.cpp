@@ -61,6 +61,11 @@ bool read_rows(Reader& reader, int passes, png_bytep data, std::size_t stride, u
     for (unsigned y = 0; y < height; ++y) png_read_row(reader.png, data + y * stride, nullptr);
   }
   png_read_end(reader.png, nullptr);  // checks what follows the pixels, up to IEND
+  // IEND is empty, so its checksum, which was read last, is always this. New versions of libpng (1.6.48 is one) only
+  // warn if it is not.
+  static constexpr png_byte kEndChecksum[] = {0xAE, 0x42, 0x60, 0x82};
+  if (std::memcmp(reader.rest.data() - sizeof kEndChecksum, kEndChecksum, sizeof kEndChecksum) != 0)
+    png_error(reader.png, "IEND: CRC error");
   return true;
 }
 
