@@ -26,9 +26,6 @@ static_assert(sizeof(Stamp) == 32);
 Stamp stamp_of(const struct stat& status);
 Stamp stamp_of(const std::string& path);
 
-/// What a path that is no regular file is, for messages: "folder", "FIFO", ...
-std::string kind_of(const struct stat& status);
-
 /// The first `wanted` bytes of a file, fewer if it has fewer. Throws MissingInput.
 std::vector<std::byte> read_head(const std::string& path, std::size_t wanted);
 
