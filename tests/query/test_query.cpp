@@ -173,7 +173,7 @@ TEST_CASE("pictures ask; one that cannot be read is skipped") {
   REQUIRE(failures.size() == 2);
   CHECK(failures[0].stage == "decode");
   CHECK(failures[1].stage == "read");
-  CHECK(failures[1].reason == "cannot be opened: No such file or directory");
+  CHECK(failures[1].reason == "cannot be examined: No such file or directory");
   CHECK_THROWS_AS(query_images(index, *encoder, {folder / "q/bad.jpg"}, {}, {}, found.sink(), failed), MissingInput);
 }
 
