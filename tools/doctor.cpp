@@ -33,19 +33,22 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("PATH", options.paths, "Pictures, or folders of pictures");
   app.add_option("-o,--output", options.output, "Folder for the copies and their manifest.tsv");
   app.add_option("--count", options.count, "Doctor this many pictures, chosen by --seed; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(cbir::whole_number())
+      ->type_name("N")
       ->capture_default_str();
-  app.add_option("--seed", options.seed, "Same seed, same bytes")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_option("--seed", options.seed, "Same seed, same bytes")
+      ->check(cbir::whole_number())
+      ->type_name("S")
+      ->capture_default_str();
   app.add_option("--attacks", options.attacks, "What to do to them, as NAME[:STRENGTH][+NAME...], between commas")
       ->delimiter(',')
       ->allow_extra_args(false);
   app.add_flag("--all", options.all, "Every attack for every picture; else attacks take turns");
   app.add_option("--quality", options.quality, "JPEG quality of the copies")
-      ->check(CLI::Range(1, 100))
+      ->check(cbir::whole_number(1, 100))
+      ->type_name("Q")
       ->capture_default_str();
-  app.add_option("--threads", options.threads, "Threads; 0: one a processor")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
+  cbir::add_threads(app, options.threads);
   app.add_flag("--force", options.force, "Replace copies that exist");
   app.add_flag("--list", options.list, "Name the attacks and the default choice, and exit");
 }
@@ -62,6 +65,8 @@ cbir::DoctorOptions plan(const Options& options) {
   if (options.paths.empty()) throw cbir::UsageError("no PATH given; try cbir-doctor --help");
   if (options.output.empty())
     throw cbir::UsageError("no folder for the copies given: -o FOLDER; try cbir-doctor --help");
+  if (options.output == "-")
+    throw cbir::UsageError("copies are many files, which do not fit standard output; give a folder");
   cbir::DoctorOptions doctor{.output = options.output,
                              .count = options.count,
                              .seed = options.seed,

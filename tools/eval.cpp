@@ -44,15 +44,14 @@ CLI::App* add_labels(CLI::App& app, LabelsOptions& options) {
   labels->add_option("-k,--cutoffs", options.cutoffs, "Ranks at which precision, recall and hit are taken")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::PositiveNumber)
+      ->check(cbir::whole_number(1))
+      ->type_name("K")
       ->capture_default_str();
   labels->add_option("--metric", options.metric, "cosine, dot or l2, instead of the set's own");
   labels->add_flag("--per-class", options.per_class, "Scores of each class too");
   labels->add_flag("--json", options.json, "One JSON object instead of TSV");
   labels->add_flag("--allow-mismatch", options.allow_mismatch, "Compare vectors of different encoders");
-  labels->add_option("--threads", options.threads, "Threads; 0: one a processor")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
+  cbir::add_threads(*labels, options.threads);
   return labels;
 }
 

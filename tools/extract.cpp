@@ -55,17 +55,17 @@ void add_options(CLI::App& app, Options& options) {
       ->check(CLI::IsMember({"white", "drop"}))
       ->capture_default_str();
   app.add_option("--max-pixels", options.extract.decode.max_pixels, "Refuse larger pictures, before decoding")
+      ->check(cbir::whole_number(1))
       ->type_name("N")
       ->capture_default_str();
   app.add_flag("--accept-truncated", options.extract.decode.accept_truncated,
                "Take JPEGs that end too early, the rest grey");
   app.add_option("--max-failures", options.max_failures, "Give up after more failures than this")->type_name("N|P%");
   app.add_option("--batch", options.extract.batch, "Pictures that go through the network together")
+      ->check(cbir::whole_number(1, 4096))
       ->type_name("N")
       ->capture_default_str();
-  app.add_option("--threads", options.threads, "Threads; 0 means one a processor")
-      ->type_name("N")
-      ->capture_default_str();
+  cbir::add_threads(app, options.threads);
   app.add_flag("--force", options.extract.force, "Replace a finished set, drop an unfinished run");
 }
 
@@ -76,8 +76,6 @@ void validate(Options& options) {
                                                  : "found PATH and --files-from, expected one of them");
   if (options.nul && options.files_from.empty())
     throw cbir::UsageError("-0 is about --files-from, which was not given");
-  if (options.threads > 1024)
-    throw cbir::UsageError(fmt::format("found {} threads, expected at most 1024", options.threads));
   if (!options.files_from.empty() && (!options.listing.include.empty() || !options.listing.exclude.empty()))
     throw cbir::UsageError("--include and --exclude are about walks through folders, not about --files-from");
   options.extract.dtype = cbir::parse_dtype(options.dtype);

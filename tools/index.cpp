@@ -68,10 +68,6 @@ void add_index(CLI::App& command, IndexOptions& options) {
   command.add_option("index", options.index, "The index")->type_name("X.cbir")->required();
 }
 
-void add_threads(CLI::App& command, IndexOptions& options) {
-  command.add_option("--threads", options.threads, "Threads to use; 0: one a processor")->capture_default_str();
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -99,7 +95,7 @@ int main(int argc, char** argv) {
   build_command.add_option("--metric", options.metric, "How vectors are compared [the sets' own, else cosine]")
       ->check(CLI::IsMember({"cosine", "dot", "l2"}));
   build_command.add_flag("--allow-mismatch", options.allow_mismatch, "Join sets of different encoders");
-  add_threads(build_command, options);
+  cbir::add_threads(build_command, options.threads);
 
   CLI::App& info_command = *app.add_subcommand("info", "Say what an index holds");
   add_index(info_command, options);
@@ -107,7 +103,7 @@ int main(int argc, char** argv) {
 
   CLI::App& verify_command = *app.add_subcommand("verify", "Check every byte and every row of an index");
   add_index(verify_command, options);
-  add_threads(verify_command, options);
+  cbir::add_threads(verify_command, options.threads);
 
   CLI::App& recover_command =
       *app.add_subcommand("recover", "Write what is sound of an index with a damaged root record as a new index");

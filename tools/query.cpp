@@ -14,6 +14,7 @@
 #include <cbir/cli/ranking.hpp>
 #include <cbir/query/folder.hpp>
 #include <cbir/query/query.hpp>
+#include <cbir/store/set.hpp>
 
 namespace {
 
@@ -90,6 +91,14 @@ std::vector<std::string> listed_pictures(const QueryToolOptions& options) {
   for (cbir::ListedFile file : cbir::list_lines(text, options.null ? '\0' : '\n').files)
     paths.push_back(std::move(file.path));
   return paths;
+}
+
+/// Files that must not be replaced by the answer.
+std::vector<std::string> inputs_of(const QueryToolOptions& options, std::vector<std::string> pictures) {
+  pictures.push_back(options.index);
+  if (!options.files_from.empty()) pictures.push_back(options.files_from);
+  if (!options.vectors.empty()) pictures.push_back(cbir::set_paths(options.vectors).npy);
+  return pictures;
 }
 
 /// Progress on standard error, once its length is known.
@@ -213,6 +222,7 @@ ExitCode run(const cbir::Program& program, const CLI::App& app, const QueryToolO
   if (request == Request::images && pictures.empty())
     throw cbir::MissingInput(fmt::format("{}: lists no picture to search for", cbir::display_path(options.files_from)));
 
+  cbir::refuse_to_replace(options.output, inputs_of(options, pictures));
   cbir::OutputFile out(options.output, options.force);
   std::optional<cbir::EncoderChoice> encoder;
   cbir::FolderIndex folder{.path = options.index};
@@ -251,7 +261,7 @@ void add_options(CLI::App& app, QueryToolOptions& options) {
       ->type_name("Q.npy")
       ->group("Other requests");
   one_each(app.add_option("--row", options.rows, "Search for a row of the index, by id; may be repeated"))
-      ->check(CLI::NonNegativeNumber)
+      ->check(cbir::whole_number())
       ->type_name("N")
       ->group("Other requests");
   one_each(app.add_option("--path", options.paths, "Search for a row of the index, by path; may be repeated"))
@@ -259,7 +269,8 @@ void add_options(CLI::App& app, QueryToolOptions& options) {
       ->group("Other requests");
 
   app.add_option("-k", options.k, "Results a query, at most")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 32))
+      ->check(cbir::whole_number(1, std::uint64_t{1} << 32))
+      ->type_name("N")
       ->capture_default_str()
       ->group("Results");
   app.add_option("--min-score", options.min_score, "Leave out what scores less")->type_name("S")->group("Results");
@@ -298,10 +309,7 @@ void add_options(CLI::App& app, QueryToolOptions& options) {
       ->group("Encoder");
 
   app.add_flag("--check", options.check, "Verify the whole index first, however large it is")->group("Running");
-  app.add_option("--threads", options.threads, "Threads to use; 0: one a processor")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str()
-      ->group("Running");
+  cbir::add_threads(app, options.threads)->group("Running");
 }
 
 }  // namespace

@@ -9,8 +9,10 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/text.hpp>
@@ -25,8 +27,7 @@ struct stat status_of(const Fd& fd, const std::string& path) {
   if (fstat(fd.get(), &status) != 0)
     throw MissingInput(fmt::format("{}: cannot be examined: {}", display_path(path), reason()));
   if (!S_ISREG(status.st_mode))
-    throw MissingInput(fmt::format("{}: a regular file was expected, found a {}", display_path(path),
-                                   S_ISDIR(status.st_mode) ? "folder" : "pipe, socket or device"));
+    throw MissingInput(fmt::format("{}: a regular file was expected, found a {}", display_path(path), kind_of(status)));
   return status;
 }
 
@@ -45,6 +46,13 @@ std::string read_stream(int fd, const std::string& path) {
 constexpr std::size_t kWriteBuffer = 1 << 20;
 
 }  // namespace
+
+std::string kind_of(const struct stat& status) {
+  if (S_ISDIR(status.st_mode)) return "folder";
+  if (S_ISFIFO(status.st_mode)) return "FIFO";
+  if (S_ISSOCK(status.st_mode)) return "socket";
+  return S_ISREG(status.st_mode) ? "regular file" : "device";
+}
 
 Fd& Fd::operator=(Fd&& other) noexcept {
   if (this != &other) {
@@ -102,6 +110,19 @@ bool is_directory(const std::string& path) {
   return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+bool same_file(const std::string& a, const std::string& b) {
+  struct stat one {
+  }, other{};
+  return stat(a.c_str(), &one) == 0 && stat(b.c_str(), &other) == 0 && one.st_dev == other.st_dev &&
+         one.st_ino == other.st_ino;
+}
+
+void refuse_to_replace(const std::string& output, const std::vector<std::string>& inputs) {
+  for (const std::string& input : inputs)
+    if (same_file(output, input))
+      throw UsageError(fmt::format("{}: is an input, and would be replaced by the output", display_path(output)));
+}
+
 std::string parent_path(std::string_view path) {
   const std::size_t slash = path.rfind('/');
   if (slash == std::string_view::npos) return ".";
@@ -157,10 +178,9 @@ void sync_directory(const std::string& path) {
 }
 
 OutputFile::OutputFile(std::string path, bool overwrite)
-    : path_(std::move(path)), overwrite_(overwrite), to_stdout_(path_ == "-") {
-  if (to_stdout_) return;
-  if (!overwrite_ && exists(path_))
-    throw OutputError(fmt::format("{}: exists already; --force replaces it", display_path(path_)));
+    : path_(std::move(path)), overwrite_(overwrite), direct_(path_ == "-") {
+  if (!direct_) open_existing();
+  if (direct_) return;
   // A file without a name vanishes with the process, however that ends. Not every file system has them.
   fd_ = Fd(open(parent_path(path_).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666));
   if (!fd_) {
@@ -171,6 +191,25 @@ OutputFile::OutputFile(std::string path, bool overwrite)
     temporary_.clear();
     throw OutputError(fmt::format("{}: cannot be created: {}", display_path(path_), reason()));
   }
+}
+
+/// Deals with what is there under the name: refuses it, opens it if it is to be written through, or finds the file that
+/// a symbolic link stands for.
+void OutputFile::open_existing() {
+  struct stat status {};
+  if (stat(path_.c_str(), &status) != 0) return;
+  if (S_ISDIR(status.st_mode))
+    throw OutputError(fmt::format("{}: the name of a file was expected, found a folder", display_path(path_)));
+  if (!S_ISREG(status.st_mode)) {
+    fd_ = Fd(open(path_.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!fd_) throw OutputError(fmt::format("{}: cannot be opened: {}", display_path(path_), reason()));
+    direct_ = true;
+    return;
+  }
+  if (!overwrite_) throw OutputError(fmt::format("{}: exists already; --force replaces it", display_path(path_)));
+  if (lstat(path_.c_str(), &status) != 0 || !S_ISLNK(status.st_mode)) return;
+  const std::unique_ptr<char, decltype(&std::free)> resolved(realpath(path_.c_str(), nullptr), &std::free);
+  if (resolved) path_ = resolved.get();
 }
 
 OutputFile::~OutputFile() {
@@ -186,14 +225,16 @@ void OutputFile::write(Bytes data) {
   size_ += data.size();
   if (buffer_.size() + data.size() > kWriteBuffer) flush();
   if (data.size() >= kWriteBuffer) {
-    write_all(to_stdout_ ? STDOUT_FILENO : fd_.get(), data, to_stdout_ ? "standard output" : path_);
+    write_all(target(), data, name());
   } else {
     buffer_.insert(buffer_.end(), data.begin(), data.end());
   }
 }
 
 void OutputFile::write_at(std::uint64_t offset, Bytes data) {
-  if (to_stdout_) throw OutputError("standard output: this kind of file needs a name to be written to");
+  if (direct_)
+    throw OutputError(
+        fmt::format("{}: this kind of output can only be written to a regular file", display_path(name())));
   flush();
   while (!data.empty()) {
     const ssize_t count = pwrite(fd_.get(), data.data(), data.size(), static_cast<off_t>(offset));
@@ -205,13 +246,13 @@ void OutputFile::write_at(std::uint64_t offset, Bytes data) {
 }
 
 void OutputFile::flush() {
-  write_all(to_stdout_ ? STDOUT_FILENO : fd_.get(), buffer_, to_stdout_ ? "standard output" : path_);
+  write_all(target(), buffer_, name());
   buffer_.clear();
 }
 
 void OutputFile::commit() {
   flush();
-  if (to_stdout_) return;
+  if (direct_) return;
   if (fsync(fd_.get()) != 0)
     throw OutputError(fmt::format("{}: cannot be synchronised to disk: {}", display_path(path_), reason()));
   const auto fail = [&] {

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::string_view kHexDigits = "0123456789abcdef";
 
-/// Length of the well-formed UTF-8 sequence at the start of `text`, 0 if there is none (RFC 3629, table 3-7 of Unicode).
+/// Length of the well-formed UTF-8 sequence at the start of `text`, 0 if there is none (RFC 3629, table 3-7 of
+/// Unicode).
 std::size_t utf8_sequence(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const auto continues = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
@@ -40,10 +41,8 @@ template <typename Character, typename Stray>
 void for_each_utf8(std::string_view text, Character character, Stray stray) {
   while (!text.empty()) {
     const std::size_t length = utf8_sequence(text);
-    if (length == 0)
-      stray(static_cast<unsigned char>(text.front()));
-    else
-      character(text.substr(0, length));
+    if (length == 0) stray(static_cast<unsigned char>(text.front()));
+    else character(text.substr(0, length));
     text.remove_prefix(std::max<std::size_t>(length, 1));
   }
 }
@@ -73,11 +72,13 @@ bool is_control(std::string_view character) {
 
 bool is_utf8(std::string_view text) {
   bool sound = true;
-  for_each_utf8(text, [](std::string_view) {}, [&](unsigned char) { sound = false; });
+  for_each_utf8(
+      text, [](std::string_view) {}, [&](unsigned char) { sound = false; });
   return sound;
 }
 
 std::string display_path(std::string_view path) {
+  if (path.empty()) return "''";
   bool plain = true;
   std::string quoted = "$'";
   const auto escape = [&](unsigned char byte) {
@@ -253,7 +254,8 @@ bool natural_less(std::string_view a, std::string_view b) {
 
 namespace {
 
-/// Whether the set at `pattern` ("[a-z]") holds c; moves `pattern` behind it. A '[' that is never closed is a plain '['.
+/// Whether the set at `pattern` ("[a-z]") holds c; moves `pattern` behind it. A '[' that is never closed is a plain
+/// '['.
 bool match_set(std::string_view& pattern, char c) {
   std::size_t i = 1;
   const bool negated = i < pattern.size() && (pattern[i] == '!' || pattern[i] == '^');
@@ -277,9 +279,8 @@ bool match_here(std::string_view pattern, std::string_view text) {
   while (!pattern.empty()) {
     if (pattern[0] == '*') {
       const bool deep = pattern.starts_with("**");
-      std::string_view rest = pattern.substr(pattern.find_first_not_of('*') == std::string_view::npos
-                                                 ? pattern.size()
-                                                 : pattern.find_first_not_of('*'));
+      std::string_view rest = pattern.substr(
+          pattern.find_first_not_of('*') == std::string_view::npos ? pattern.size() : pattern.find_first_not_of('*'));
       if (deep && rest.starts_with('/') && match_here(rest.substr(1), text)) return true;  // "**/x" matches "x"
       for (std::size_t i = 0;; ++i) {
         if (match_here(rest, text.substr(i))) return true;

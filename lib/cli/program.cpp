@@ -1,5 +1,6 @@
 #include <cbir/cli/program.hpp>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
@@ -13,16 +14,20 @@
 #include <new>
 
 #include <cbir/base/log.hpp>
+#include <cbir/base/text.hpp>
 #include <cbir/cli/version.hpp>
 
 namespace cbir {
 namespace {
 
+constexpr std::size_t kMaxThreads = 1024;
+
 bool stderr_is_terminal() { return isatty(STDERR_FILENO) == 1; }
 
 void connect_logging(const std::string& program, bool quiet, bool verbose) {
   const char* no_color = std::getenv("NO_COLOR");
-  const auto color = stderr_is_terminal() && !(no_color && *no_color) ? spdlog::color_mode::always : spdlog::color_mode::never;
+  const auto color =
+      stderr_is_terminal() && !(no_color && *no_color) ? spdlog::color_mode::always : spdlog::color_mode::never;
   auto logger = std::make_shared<spdlog::logger>(program, std::make_shared<spdlog::sinks::stderr_color_sink_mt>(color));
   logger->set_pattern("%n: %^%l%$: %v");
   logger->set_level(quiet ? spdlog::level::err : verbose ? spdlog::level::debug : spdlog::level::info);
@@ -40,12 +45,50 @@ int fail(ExitCode code, const std::string& message) {
   return static_cast<int>(code);
 }
 
+/// A standard descriptor that is closed would be given to the next file that is opened, and messages would be written
+/// into it. What takes its place is open the wrong way round, so that using it fails as before.
+void occupy_standard_descriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (fcntl(fd, F_GETFD) == -1) open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+/// CLI11's message, but for a word that is no sub-command, of which it only says that there must be one.
+std::string explain(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> unknown = app.remaining();
+  if (!dynamic_cast<const CLI::RequiredError*>(&error) || unknown.empty() || !app.get_subcommands().empty() ||
+      app.get_require_subcommand_min() == 0)
+    return error.what();
+  std::string known;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    known += (known.empty() ? "" : ", ") + command->get_name();
+  return fmt::format("no sub-command is named '{}'; there are {}", display_path(unknown.front()), known);
+}
+
 }  // namespace
 
+CLI::Validator whole_number(std::uint64_t low, std::uint64_t high) {
+  const auto check = [low, high](const std::string& text) {
+    std::uint64_t number = 0;
+    if (parse_number(text, number) && number >= low && number <= high) return std::string();
+    const std::string range =
+        high == UINT64_MAX ? fmt::format("from {}", low) : fmt::format("from {} to {}", low, high);
+    return fmt::format("found '{}', expected a whole number {}", display_path(text), range);
+  };
+  return CLI::Validator(check, "");
+}
+
+CLI::Option* add_threads(CLI::App& app, std::size_t& threads) {
+  return app.add_option("--threads", threads, "Threads to use; 0: one a processor")
+      ->check(whole_number(0, kMaxThreads))
+      ->type_name("N")
+      ->capture_default_str();
+}
+
 Program::Program(ProgramInfo info) : info_(std::move(info)), app_(info_.summary, info_.name) {
-  app_.footer(fmt::format("Example:\n  {}\n\nSee also: {}\nExit status: 0 done, 2 usage, 3 done with skips, 4 input missing, 5 damaged, "
-                          "6 incompatible,\n  7 output failed, 8 locked, 9 resource limit; man {} explains.",
-                          info_.example, info_.see_also, info_.name));
+  app_.footer(fmt::format(
+      "Example:\n  {}\n\nSee also: {}\nExit status: 0 done, 2 usage, 3 done with skips, 4 input missing, 5 damaged, "
+      "6 incompatible,\n  7 output failed, 8 locked, 9 resource limit; man {} explains.",
+      info_.example, info_.see_also, info_.name));
   app_.set_version_flag("--version", fmt::format("{} {}", info_.name, kVersion));
   app_.set_help_flag("-h,--help", "Show this help and exit");
   app_.add_flag("-q,--quiet", quiet_, "Say nothing but errors")->group("Messages");
@@ -57,20 +100,10 @@ Program::Program(ProgramInfo info) : info_(std::move(info)), app_(info_.summary,
 Program::~Program() { set_log_sink({}); }
 
 int Program::run(int argc, char** argv, const std::function<ExitCode()>& body) {
+  occupy_standard_descriptors();
   connect_logging(info_.name, false, false);
   try {
-    app_.parse(argc, argv);
-  } catch (const CLI::Success& done) {  // --help, --version
-    return app_.exit(done);
-  } catch (const CLI::ParseError& error) {
-    return fail(ExitCode::usage, fmt::format("{}; try {} --help", error.what(), info_.name));
-  }
-  connect_logging(info_.name, quiet_, verbose_);
-  try {
-    const ExitCode code = body();
-    if (std::fflush(stdout) != 0 || std::ferror(stdout))
-      throw OutputError(fmt::format("standard output: cannot be written: {}", std::strerror(errno)));
-    return static_cast<int>(code);
+    return parse_and_run(argc, argv, body);
   } catch (const Error& error) {
     return fail(error.code(), error.what());
   } catch (const std::bad_alloc&) {
@@ -78,6 +111,22 @@ int Program::run(int argc, char** argv, const std::function<ExitCode()>& body) {
   } catch (const std::exception& error) {
     return fail(ExitCode::internal, fmt::format("internal error, please report it: {}", error.what()));
   }
+}
+
+int Program::parse_and_run(int argc, char** argv, const std::function<ExitCode()>& body) {
+  ExitCode code = ExitCode::ok;
+  try {
+    app_.parse(argc, argv);
+    connect_logging(info_.name, quiet_, verbose_);
+    code = body();
+  } catch (const CLI::Success& wanted) {  // --help, --version
+    app_.exit(wanted);
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(fmt::format("{}; try {} --help", explain(app_, error), info_.name));
+  }
+  if (std::fflush(stdout) != 0 || std::ferror(stdout))
+    throw OutputError(fmt::format("standard output: cannot be written: {}", std::strerror(errno)));
+  return static_cast<int>(code);
 }
 
 bool Program::shows_progress() const { return !quiet_ && (progress_ || stderr_is_terminal()); }

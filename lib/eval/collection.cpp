@@ -12,9 +12,8 @@
 #include <cbir/base/parallel.hpp>
 #include <cbir/base/text.hpp>
 #include <cbir/index/scan.hpp>
+#include <cbir/index/vectors.hpp>
 #include <cbir/store/set.hpp>
-
-#include "lib/index/normalize.hpp"
 
 namespace cbir {
 namespace {
@@ -49,17 +48,6 @@ class PaddedMatrix {
   std::size_t rows_, dim_, stride_;
   std::unique_ptr<float[], Free> data_;
 };
-
-[[noreturn]] void refuse(const std::string& name, std::size_t row, const std::string& path, VectorState state) {
-  const std::string where = fmt::format("{}: row {} ({})", display_path(name), row, display_path(path));
-  if (state == VectorState::zero)
-    throw Incompatible(
-        fmt::format("{} is all zeros and has no direction; leave it out, or use --metric dot or l2", where));
-  if (state == VectorState::too_long)
-    throw DamagedFile(
-        fmt::format("{} is longer than {:g}; its scores would overflow; extract the set again", where, kMaxNorm));
-  throw DamagedFile(fmt::format("{} holds a NaN or an infinity; extract the set again", where));
-}
 
 }  // namespace
 
@@ -108,7 +96,7 @@ void Collection::Impl::read(std::size_t first, std::size_t count, PaddedMatrix& 
   }
   for (std::size_t i = 0; i < count; ++i)
     if (const VectorState state = prepare_vector(out.row(to + i), by == Metric::cosine); state != VectorState::fine)
-      refuse(name, first + i, row(first + i).path, state);
+      refuse_vector(name, first + i, row(first + i).path, state);
 }
 
 const PaddedMatrix& Collection::Impl::in_memory() {

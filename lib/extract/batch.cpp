@@ -2,21 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/file.hpp>
-#include <cbir/base/text.hpp>
 
 namespace cbir {
 namespace {
-
-/// Uncompressed formats take up to 8 bytes a pixel; the rest is for metadata.
-std::uint64_t max_file_bytes(const DecodeOptions& options) {
-  constexpr std::uint64_t kPerPixel = 8, kMetadata = 64 << 20;
-  return options.max_pixels > (UINT64_MAX - kMetadata) / kPerPixel ? UINT64_MAX
-                                                                   : options.max_pixels * kPerPixel + kMetadata;
-}
 
 struct Item {
   Stamp stamp;
@@ -24,46 +15,26 @@ struct Item {
   std::optional<FailedItem> failure;  ///< of a bad one
 };
 
-/// Reads, decodes and preprocesses one picture into `slot`.
-Item load_item(const BatchContext& context, std::size_t seq, std::uint8_t* slot) {
+/// Loads one picture into `slot`.
+Item load_item(const BatchContext& context, std::size_t seq, std::span<std::uint8_t> slot) {
   const ListedFile& listed = context.listing.files[seq];
-  Item item;
-  std::string stage = "read";
-  InputFile file;
-  const auto fail = [&](const std::string& reason) {
-    item.failure = FailedItem{.path = listed.path, .seq = seq, .stage = stage, .reason = reason};
+  const auto failed = [&](const LoadFailure& failure) {
+    return FailedItem{.path = listed.path, .seq = seq, .stage = failure.stage, .reason = failure.reason};
   };
-  try {
-    if (!listed.problem.empty()) {
-      item.stamp = stamp_of(listed.path);
-      fail(listed.problem);
-      return item;
-    }
-    read_input(listed.path, max_file_bytes(context.options.decode), file);
-    stage = "decode";
-    const Image picture = decode_image(file.data, context.options.decode);
-    const Image input = preprocess(picture, context.encoder.preset().preprocessing);
-    if (input.data.size() != context.encoder.input_bytes())
-      throw Error(ExitCode::internal, "preprocessing does not fit the encoder");
-    std::memcpy(slot, input.data.data(), input.data.size());
-    item.row = RowInfo{.path = listed.path,
-                       .seq = seq,
-                       .bytes = file.data.size(),
-                       .mtime = file.stamp.mtime,
-                       .width = picture.width,
-                       .height = picture.height,
-                       .xxh3 = hex(xxh3(file.data))};
-  } catch (const MissingInput& error) {
-    if (stage == "decode") throw;  // the plug-in with the codecs is not installed: no fault of the picture
-    fail(error.what());
-  } catch (const std::bad_alloc&) {
-    fail("out of memory");
-  } catch (const std::exception& error) {
-    fail(error.what());
-  }
-  item.stamp = file.stamp;
-  if (item.row) item.row->label = context.labels.of(listed.path);
-  return item;
+  if (!listed.problem.empty())
+    return {.stamp = stamp_of(listed.path), .row = {}, .failure = failed({"read", listed.problem})};
+  const LoadedPicture picture = load_picture(listed.path, context.options.decode, context.encoder, slot);
+  if (picture.failure) return {.stamp = picture.stamp, .row = {}, .failure = failed(*picture.failure)};
+  return {.stamp = picture.stamp,
+          .row = RowInfo{.path = listed.path,
+                         .label = context.labels.of(listed.path),
+                         .seq = seq,
+                         .bytes = picture.bytes,
+                         .mtime = picture.stamp.mtime,
+                         .width = picture.width,
+                         .height = picture.height,
+                         .xxh3 = picture.xxh3},
+          .failure = {}};
 }
 
 std::string as_string(const std::vector<std::byte>& bytes) { return std::string(as_text(bytes)); }
@@ -91,7 +62,7 @@ BatchOutput process_batch(const BatchContext& context, std::size_t first) {
   std::size_t good = 0;
   for (std::size_t i = 0; i < count; ++i) {
     slot_of[i] = independent ? good : i;
-    items.push_back(load_item(context, first + i, inputs.data() + slot_of[i] * input_bytes));
+    items.push_back(load_item(context, first + i, {inputs.data() + slot_of[i] * input_bytes, input_bytes}));
     if (items.back().row) ++good;
   }
   const std::size_t slots = independent ? good : context.options.batch;

@@ -12,6 +12,7 @@
 #include <cbir/base/log.hpp>
 #include <cbir/base/parallel.hpp>
 #include <cbir/base/text.hpp>
+#include <cbir/encoder/fetch.hpp>
 
 #include "batch.hpp"
 #include "input.hpp"
@@ -24,6 +25,7 @@ void validate(const ExtractOptions& options) {
   constexpr std::size_t kMaxBatch = 4096;
   if (options.batch == 0 || options.batch > kMaxBatch)
     throw UsageError(fmt::format("found a batch of {}, expected 1 to {}", options.batch, kMaxBatch));
+  if (options.output == "-") throw UsageError("a set is several files, which do not fit standard output; give a name");
   if (options.output.empty() || options.output.ends_with('/'))
     throw UsageError(fmt::format("'{}': the name of a set expected, not a folder", display_path(options.output)));
 }
@@ -146,7 +148,9 @@ EncoderChoice choose_encoder(const Preset& preset, const std::optional<std::stri
   if (!weights_file && !exists(path))
     throw MissingInput(fmt::format("{}: the weights of {} are not here; cbir-models fetch {} gets them",
                                    display_path(path), preset.name, preset.name));
-  std::string print = fingerprint(preset, sha256(MappedFile(path).bytes()));
+  const MappedFile file(path);
+  if (!weights_file) check_weights(file.bytes(), preset, path);
+  std::string print = fingerprint(preset, weights_file ? sha256(file.bytes()) : preset.weights.sha256);
   auto open = [preset, weights_file, path, print] {
     auto encoder = open_encoder(preset, weights_file);
     if (encoder->fingerprint() != print)

@@ -63,13 +63,6 @@ Stamp stamp_of(const std::string& path) {
   return stat(path.c_str(), &status) == 0 ? stamp_of(status) : Stamp{};
 }
 
-std::string kind_of(const struct stat& status) {
-  if (S_ISDIR(status.st_mode)) return "folder";
-  if (S_ISFIFO(status.st_mode)) return "FIFO";
-  if (S_ISSOCK(status.st_mode)) return "socket";
-  return S_ISREG(status.st_mode) ? "regular file" : "device";
-}
-
 std::vector<std::byte> read_head(const std::string& path, std::size_t wanted) {
   struct stat status {};
   const Fd fd = open_regular(path, status);

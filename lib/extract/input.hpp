@@ -6,28 +6,14 @@
 #include <vector>
 
 #include <cbir/base/bytes.hpp>
+#include <cbir/extract/picture.hpp>
 
 struct stat;
 
 namespace cbir {
 
-/// What tells a file from one that was changed: kept for each item in NAME.state/inputs, as it stands in memory. All
-/// zeros for a file that cannot be examined.
-struct Stamp {
-  std::uint64_t size = 0;
-  std::uint64_t inode = 0;
-  std::int64_t mtime = 0;  ///< nanoseconds since 1970
-  std::int64_t ctime = 0;
-
-  bool operator==(const Stamp&) const = default;
-};
-static_assert(sizeof(Stamp) == 32);
-
 Stamp stamp_of(const struct stat& status);
 Stamp stamp_of(const std::string& path);
-
-/// What a path that is no regular file is, for messages: "folder", "FIFO", ...
-std::string kind_of(const struct stat& status);
 
 /// The first `wanted` bytes of a file, fewer if it has fewer. Throws MissingInput.
 std::vector<std::byte> read_head(const std::string& path, std::size_t wanted);

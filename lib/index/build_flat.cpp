@@ -3,14 +3,15 @@
 #include <algorithm>
 
 #include <cbir/base/error.hpp>
+#include <cbir/base/file.hpp>
 #include <cbir/base/parallel.hpp>
 #include <cbir/base/text.hpp>
 #include <cbir/index/index.hpp>
 #include <cbir/index/scan.hpp>
+#include <cbir/index/vectors.hpp>
 
 #include "lib/index/container.hpp"
 #include "lib/index/meta.hpp"
-#include "lib/index/normalize.hpp"
 
 namespace cbir {
 namespace {
@@ -90,21 +91,6 @@ IndexMeta describe(const std::vector<EmbeddingSet>& sets, const BuildOptions& op
   return meta;
 }
 
-[[noreturn]] void refuse(const EmbeddingSet& set, std::size_t row, VectorState state) {
-  const std::string where =
-      fmt::format("{}: row {} ({})", display_path(set.name()), row, display_path(set.row(row).path));
-  switch (state) {
-    case VectorState::zero:
-      throw Incompatible(
-          fmt::format("{} is all zeros and has no direction; leave it out, or use --metric dot or l2", where));
-    case VectorState::too_long:
-      throw DamagedFile(
-          fmt::format("{} is longer than {:g}; its scores would overflow; extract the set again", where, kMaxNorm));
-    default:
-      throw DamagedFile(fmt::format("{} holds a NaN or an infinity; extract the set again", where));
-  }
-}
-
 void write_vectors(ContainerWriter& writer, const EmbeddingSet& set, bool normalize) {
   const std::size_t stride = padded_dim(set.dim());
   const std::size_t block = std::max<std::size_t>(1, kBlockBytes / (stride * sizeof(float)));
@@ -118,7 +104,7 @@ void write_vectors(ContainerWriter& writer, const EmbeddingSet& set, bool normal
         states[i] = prepare_vector(std::span(buffer).subspan(i * stride, set.dim()), normalize);
     });
     for (std::size_t i = 0; i < count; ++i)
-      if (states[i] != VectorState::fine) refuse(set, first + i, states[i]);
+      if (states[i] != VectorState::fine) refuse_vector(set.name(), first + i, set.row(first + i).path, states[i]);
     writer.write(std::as_bytes(std::span(buffer).first(count * stride)));
   }
 }
@@ -152,6 +138,10 @@ BuildReport build_flat_index(const std::vector<std::string>& names, const std::s
                              const BuildOptions& options) {
   if (output == "-") throw UsageError("an index cannot be written to standard output; give a file name");
   const std::vector<EmbeddingSet> sets = open_sets(names, options.allow_mismatch);
+  for (const EmbeddingSet& set : sets) {
+    const SetPaths paths = set_paths(set.name());
+    refuse_to_replace(output, {paths.npy, paths.rows, paths.manifest});
+  }
   const IndexMeta meta = describe(sets, options);
 
   ContainerWriter writer(output, options.force);

@@ -9,9 +9,9 @@
 #include <cbir/base/parallel.hpp>
 #include <cbir/base/text.hpp>
 #include <cbir/index/scan.hpp>
+#include <cbir/index/vectors.hpp>
 
 #include "lib/index/aligned.hpp"
-#include "lib/index/normalize.hpp"
 #include "lib/index/opened.hpp"
 #include "lib/index/topk.hpp"
 

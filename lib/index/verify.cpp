@@ -7,8 +7,8 @@
 #include <cbir/base/parallel.hpp>
 #include <cbir/base/text.hpp>
 #include <cbir/index/index.hpp>
+#include <cbir/index/vectors.hpp>
 
-#include "lib/index/normalize.hpp"
 #include "lib/index/opened.hpp"
 
 namespace cbir {

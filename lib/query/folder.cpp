@@ -56,6 +56,21 @@ void remove_other_indexes(const std::string& folder, const std::string& keep) {
     if (entry.path().extension() == ".cbir" && entry.path() != keep) unlink(entry.path().c_str());
 }
 
+/// Whether the index is there and answers. What is kept can be made again, so damage to it is no error.
+bool is_usable(const std::string& index, const SetPaths& set) {
+  if (!exists(index)) return false;
+  try {
+    Index::open(index);
+    parse_manifest(read_text(set.manifest), set.manifest);
+    return true;
+  } catch (const Error& error) {
+    log(LogLevel::warning,
+        fmt::format("what was kept of the folder cannot be used and is made again: {}", error.what()));
+    unlink(index.c_str());
+    return false;
+  }
+}
+
 void refresh(const std::string& cache, const std::string& index, const Listing& listing, const Stamps& stamps,
              const EncoderChoice& encoder, const FolderOptions& options, const FolderProgress& progress,
              FolderIndex& result) {
@@ -89,12 +104,12 @@ FolderIndex refresh_folder_index(const std::string& folder, const EncoderChoice&
   result.prefix = {.from = with_slash(real), .to = with_slash(folder)};
   log(LogLevel::debug, fmt::format("{}: {} listed, {} passed over; the index is kept in {}", display_path(folder),
                                    counted(listing.files.size(), "picture"), listing.ignored, display_path(cache)));
-  if (exists(result.path)) {
+  const SetPaths paths = set_paths(cache + "/pictures");
+  if (is_usable(result.path, paths)) {
     log(LogLevel::debug, fmt::format("{}: unchanged since it was indexed", display_path(folder)));
   } else {
     refresh(cache, result.path, listing, stamps, encoder, options, progress, result);
   }
-  const SetPaths paths = set_paths(cache + "/pictures");
   result.failed = parse_manifest(read_text(paths.manifest), paths.manifest).failed;
   result.failures = paths.failed;
   return result;

@@ -6,9 +6,8 @@
 #include <iterator>
 
 #include <cbir/base/error.hpp>
-#include <cbir/base/file.hpp>
 #include <cbir/base/parallel.hpp>
-#include <cbir/base/text.hpp>
+#include <cbir/extract/picture.hpp>
 #include <cbir/query/query.hpp>
 
 #include "rank.hpp"
@@ -17,7 +16,6 @@ namespace cbir {
 namespace {
 
 constexpr std::size_t kBatchesAThread = 4;  // in a group
-constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 32;
 
 /// Pictures [0, count) of a group, each in a slot of its own; a slot that failed stays zero.
 struct Group {
@@ -29,36 +27,15 @@ struct Group {
   std::vector<std::optional<FailedItem>> failures;
 };
 
-std::string reason_alone(const Error& error, const std::string& path) {
-  std::string reason = error.what();
-  const std::string name = display_path(path) + ": ";
-  return reason.starts_with(name) ? reason.substr(name.size()) : reason;
-}
-
-std::optional<FailedItem> load(const std::string& path, std::uint64_t seq, const Encoder& encoder,
-                               const DecodeOptions& decode, std::uint8_t* slot) {
-  std::string stage = "read";
-  try {
-    const std::vector<std::byte> file = read_file(path, kMaxFileBytes);
-    stage = "decode";
-    const Image input = preprocess(decode_image(file, decode), encoder.preset().preprocessing);
-    if (input.data.size() != encoder.input_bytes())
-      throw Error(ExitCode::internal, fmt::format("{}: {} bytes after preprocessing, the network takes {}",
-                                                  display_path(path), input.data.size(), encoder.input_bytes()));
-    std::ranges::copy(input.data, slot);
-    return std::nullopt;
-  } catch (const Error& error) {
-    if (error.code() == ExitCode::internal) throw;
-    return FailedItem{.path = path, .seq = seq, .stage = stage, .reason = reason_alone(error, path)};
-  }
-}
-
 void fill(Group& group, std::span<const std::string> paths, std::size_t first, const Encoder& encoder,
           const ImageQueryOptions& images) {
   std::ranges::fill(group.inputs, std::uint8_t{0});
   parallel_blocks(paths.size(), 1, [&](std::size_t i, std::size_t) {
-    group.failures[i] =
-        load(paths[i], first + i, encoder, images.decode, group.inputs.data() + i * encoder.input_bytes());
+    const std::span<std::uint8_t> slot(group.inputs.data() + i * encoder.input_bytes(), encoder.input_bytes());
+    const LoadedPicture picture = load_picture(paths[i], images.decode, encoder, slot);
+    group.failures[i].reset();
+    if (picture.failure)
+      group.failures[i] = FailedItem{paths[i], first + i, picture.failure->stage, picture.failure->reason};
   });
   parallel_blocks(paths.size(), images.batch, [&](std::size_t begin, std::size_t end) {
     const auto failed = [&](std::size_t i) { return group.failures[i].has_value(); };

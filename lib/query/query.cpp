@@ -63,6 +63,8 @@ QueryReport query_vectors(const Index& index, const EmbeddingSet& vectors, bool 
   if (vectors.dim() != index.dim())
     throw Incompatible(fmt::format("{}: vectors of {} dimensions, but {} holds {}", display_path(vectors.name()),
                                    vectors.dim(), display_path(index.path()), index.dim()));
+  if (vectors.rows() == 0)
+    throw MissingInput(fmt::format("{}: has no rows to search for", display_path(vectors.name())));
   Ranker ranker(index, options, sink);
   const std::size_t block = block_size(index, options.k);
   std::vector<float> queries(std::min(block, vectors.rows()) * index.dim());
@@ -73,8 +75,8 @@ QueryReport query_vectors(const Index& index, const EmbeddingSet& vectors, bool 
     for (std::size_t i = 0; i < count; ++i) {
       const float* row = queries.data() + i * index.dim();
       if (index.info().metric == Metric::cosine && std::all_of(row, row + index.dim(), [](float x) { return x == 0; }))
-        throw DamagedFile(fmt::format("{}: row {} is all zeros and has no direction to compare by cosine",
-                                      display_path(vectors.name()), first + i));
+        throw Incompatible(fmt::format("{}: row {} is all zeros and has no direction to compare by cosine",
+                                       display_path(vectors.name()), first + i));
       askers.push_back({.name = std::to_string(first + i)});
     }
     ranker.rank({queries.data(), count, index.dim()}, askers);

@@ -44,7 +44,7 @@ LabelTable::LabelTable(const std::string& tsv_path) : name_(tsv_path) {
   }
 }
 
-const std::string& LabelTable::label_of(std::string_view path) const {
+std::optional<std::string> LabelTable::label_of(std::string_view path) const {
   const Entry* found = nullptr;
   const auto ambiguous = [&](std::size_t one, std::size_t other) {
     return Incompatible(fmt::format("{} lines {} and {} give {} different labels; name more of its folders there",
@@ -66,6 +66,7 @@ const std::string& LabelTable::label_of(std::string_view path) const {
   }
   if (!found)
     throw Incompatible(fmt::format("{}: no line gives a label for {}", display_path(name_), display_path(path)));
+  if (found->label.empty()) return {};
   return found->label;
 }
 

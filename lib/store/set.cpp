@@ -191,7 +191,7 @@ RowInfo EmbeddingSet::row(std::size_t i) const {
   if (!line_offsets_.empty()) return parse_row(row_line(i), fmt::format("{} line {}", rows_file_.path(), i + 1));
   RowInfo made_up;
   made_up.path = std::to_string(i);
-  if (!categories_.empty()) made_up.label = categories_.at(i);
+  if (!categories_.empty() && !categories_.at(i).empty()) made_up.label = categories_.at(i);
   return made_up;
 }
 

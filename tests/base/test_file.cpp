@@ -1,5 +1,7 @@
 #include <cbir/base/file.hpp>
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <string>
 
@@ -73,4 +75,33 @@ TEST_CASE("one lock has one holder") {
     CHECK_THROWS_AS(FileLock(folder / "lock"), Locked);
   }
   CHECK_NOTHROW(FileLock(folder / "lock"));
+}
+
+TEST_CASE("pipes and devices are written to, links are followed, and neither is replaced") {
+  const TemporaryFolder folder;
+  REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  const Fd reader = open_input(folder / "pipe");
+  write_file(folder / "pipe", "through", false);
+  char text[16] = {};
+  CHECK(read(reader.get(), text, sizeof text) == 7);
+  CHECK(std::string(text) == "through");
+  CHECK(std::filesystem::is_fifo(folder / "pipe"));
+  CHECK_THROWS_AS(write_file("/dev/full", "x", true), OutputError);
+
+  write_file(folder / "target", "old", false);
+  std::filesystem::create_symlink("target", folder / "link");
+  CHECK_THROWS_AS(write_file(folder / "link", "new", false), OutputError);
+  write_file(folder / "link", "new", true);
+  CHECK(std::filesystem::is_symlink(folder / "link"));
+  CHECK(read_text(folder / "target") == "new");
+  CHECK_THROWS_AS(write_file(folder.path(), "x", true), OutputError);
+}
+
+TEST_CASE("an input is not to be replaced, whatever it is called") {
+  const TemporaryFolder folder;
+  write_file(folder / "a", "x", false);
+  std::filesystem::create_hard_link(folder / "a", folder / "b");
+  CHECK_THROWS_AS(refuse_to_replace(folder / "b", {folder / "a"}), UsageError);
+  CHECK_NOTHROW(refuse_to_replace(folder / "new", {folder / "a", folder / "new"}));
+  CHECK_NOTHROW(refuse_to_replace("-", {folder / "a"}));
 }

@@ -128,6 +128,26 @@ TEST_CASE("a damaged cache is made anew") {
   CHECK(read_file(again.path) == sound);
 }
 
+TEST_CASE("a cache that was damaged is made again") {
+  Folder folder;
+  const FolderIndex first = folder.refresh();
+  const auto sound = read_file(first.path);
+  const auto damage = [](const std::string& path) {
+    std::string content(as_text(read_file(path)));
+    content[content.size() / 2] ^= 1;
+    write_file(path, content, true);
+  };
+  damage(first.path);
+  const FolderIndex mended = folder.refresh();
+  CHECK(mended.reused == 3);
+  CHECK(read_file(mended.path) == sound);
+
+  damage(parent_path(first.path) + "/pictures.json");
+  const FolderIndex anew = folder.refresh();
+  CHECK(anew.extracted == 3);
+  CHECK(read_file(anew.path) == sound);
+}
+
 TEST_CASE("two spellings of a folder share a cache, and paths are as it was spelt") {
   Folder folder;
   const FolderIndex first = folder.refresh();

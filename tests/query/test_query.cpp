@@ -96,7 +96,11 @@ TEST_CASE("vectors that cannot be ranked are refused, with their row") {
   };
   CHECK_THROWS_AS(ask({{1, 0, 0}}), Incompatible);
   CHECK_THROWS_AS(ask({{1, 0}, {NAN, 0}}), DamagedFile);
+  CHECK_THROWS_AS(ask({{1, 0}, {0, 0}}), Incompatible);
   CHECK_THROWS_WITH(ask({{1, 0}, {0, 0}}), ContainsSubstring("row 1 is all zeros"));
+  write_file(folder / "none.npy", npy_header(Dtype::float32, 0, 2), false);
+  CHECK_THROWS_AS(query_vectors(index, EmbeddingSet::open(folder / "none.npy"), false, {}, [](const Ranking&) {}),
+                  MissingInput);
 }
 
 TEST_CASE("a row ranks itself first, unless it is to be left out") {
@@ -169,7 +173,7 @@ TEST_CASE("pictures ask; one that cannot be read is skipped") {
   REQUIRE(failures.size() == 2);
   CHECK(failures[0].stage == "decode");
   CHECK(failures[1].stage == "read");
-  CHECK(failures[1].reason == "cannot be opened: No such file or directory");
+  CHECK(failures[1].reason == "cannot be examined: No such file or directory");
   CHECK_THROWS_AS(query_images(index, *encoder, {folder / "q/bad.jpg"}, {}, {}, found.sink(), failed), MissingInput);
 }
 

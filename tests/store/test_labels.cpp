@@ -48,6 +48,11 @@ TEST_CASE("an ambiguous label is refused, one given twice is not") {
   CHECK(labels.label_of("3.jpg") == "a");
 }
 
+TEST_CASE("an empty label is none") {
+  const TemporaryFolder folder;
+  CHECK_FALSE(table(folder, "1.jpg\t\n").label_of("1.jpg").has_value());
+}
+
 TEST_CASE("a TSV without a second column is named with its line") {
   const TemporaryFolder folder;
   CHECK_THROWS_AS(table(folder, "a\tb\nc\n"), DamagedFile);

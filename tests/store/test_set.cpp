@@ -182,6 +182,8 @@ TEST_CASE("X_Embeddings.npy finds its labels in X_Categories.npy") {
   const EmbeddingSet set = EmbeddingSet::open(folder / "X_Embeddings.npy");
   CHECK(set.row(1) == RowInfo{.path = "1", .label = "dog"});
   CHECK(set.row_line(0) == R"({"path":"0","label":"cat"})");
+  write_file(folder / "X_Categories.npy", categories + "cat\0\0\0"s, true);
+  CHECK_FALSE(EmbeddingSet::open(folder / "X_Embeddings.npy").row(1).label.has_value());
   write_file(folder / "X_Embeddings.npy", npy_of({1, 2}, 2), true);
   CHECK_THROWS_AS(EmbeddingSet::open(folder / "X_Embeddings.npy"), Incompatible);
 }

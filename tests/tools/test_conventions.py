@@ -39,6 +39,26 @@ class Conventions(ToolTest):
                 self.assertEqual(message.count('\n'), 1)
                 self.error(program, expect=2)
 
+    def test_what_cannot_be_printed_is_status_7(self):
+        for program in PROGRAMS:
+            for option in '--help', '--version':
+                with self.subTest(program, option=option), open('/dev/full', 'wb') as full:
+                    done = subprocess.run([BIN / program, option], stdout=full, stderr=subprocess.PIPE)
+                    self.assertEqual(done.returncode, 7, done.stderr)
+
+    def test_unknown_sub_command_is_named(self):
+        for program in 'cbir-index', 'cbir-eval', 'cbir-models':
+            with self.subTest(program):
+                self.assertIn("no sub-command is named 'frobnicate'", self.error(program, 'frobnicate', expect=2))
+
+    def test_numbers_out_of_range(self):
+        for call in (['cbir-extract', '-o', 'x', 'p', '--batch'], ['cbir-extract', '-o', 'x', 'p', '--max-pixels'],
+                     ['cbir-query', 'x.cbir', '--row'], ['cbir-query', 'x.cbir', '-k'], ['cbir-doctor', 'p', '--seed'],
+                     ['cbir-eval', 'labels', 'x', '-k'], ['cbir-index', 'build', 'x', '-o', 'y', '--threads']):
+            for number in '-1', '1.5', 'many', '99999999999999999999':
+                with self.subTest(call=call, number=number):
+                    self.assertIn(f"found '{number}', expected a whole number from ", self.error(*call, number, expect=2))
+
     def test_no_option_stands_twice(self):
         for program in PROGRAMS:
             for name, text in helps(self, program).items():

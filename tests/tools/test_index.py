@@ -136,6 +136,12 @@ class Refusals(ToolTest):
         self.assertIn('--force', self.error('cbir-index', 'build', 'a.npy', '-o', 'x.cbir', expect=7))
         self.assertEqual((self.dir / 'x.cbir').read_text(), 'mine')
 
+    def test_own_input_is_not_replaced(self):
+        np.save(self.dir / 'a.npy', vectors(3, 4))
+        before = (self.dir / 'a.npy').read_bytes()
+        self.assertIn('is an input', self.error('cbir-index', 'build', 'a', '-o', './a.npy', '--force', expect=2))
+        self.assertEqual((self.dir / 'a.npy').read_bytes(), before)
+
     def test_usage(self):
         np.save(self.dir / 'a.npy', vectors(3, 4))
         for args in ((), ('build',), ('build', 'a.npy'), ('info',), ('build', 'a.npy', '-o', '-'),

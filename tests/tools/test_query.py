@@ -85,6 +85,21 @@ class VectorQueries(ToolTest):
         self.query('--row', 6, '-k', 1, '-o', 'r.tsv', '--force')
         self.assertEqual((self.dir / 'r.tsv').read_text(), '6\t1\t1.000000\t6\n')
 
+    def test_inputs_and_devices_are_not_replaced(self):
+        for output in 'x.cbir', 'q.npy':
+            self.error('cbir-query', 'x.cbir', '--vectors', 'q.npy', '-o', output, '--force', expect=2)
+        self.out('cbir-index', 'verify', 'x.cbir')
+        (self.dir / 'null').symlink_to('/dev/null')
+        self.query('--row', 0, '-o', 'null')
+        self.assertTrue((self.dir / 'null').is_char_device())
+
+    def test_messages_never_get_into_the_output(self):
+        call = f'"{BIN}/cbir-query" x.cbir --row 0 --min-score 2 -o none.tsv 0<&- 1>&- 2>&-'
+        self.assertEqual(subprocess.run(['sh', '-c', call], cwd=self.dir).returncode, 0)
+        self.assertEqual((self.dir / 'none.tsv').read_bytes(), b'')
+        call = f'"{BIN}/cbir-query" x.cbir --row 0 1>&-'
+        self.assertEqual(subprocess.run(['sh', '-c', call], cwd=self.dir, stderr=subprocess.DEVNULL).returncode, 7)
+
     def test_min_score(self):
         self.assertEqual(self.query('--row', 5, '--min-score', .999), '5\t1\t1.000000\t5\n')
         done = self.run_tool('cbir-query', 'x.cbir', '--row', 5, '--min-score', .99, '--exclude-self')
@@ -249,6 +264,16 @@ class PictureQueries(ToolTest):
         self.assertIn(b'bad.jpg: skipped: ', done.stderr)
         done = self.run_tool('cbir-query', 's.cbir', 'bad.jpg', 'none.jpg', '-o', 'r.tsv', env=self.env, expect=4)
         self.assertFalse((self.dir / 'r.tsv').exists())
+
+    def test_damaged_weights_are_called_so(self):
+        self.index()
+        models = self.dir / 'models'
+        models.mkdir()
+        weights = bytearray(WEIGHTS.read_bytes())
+        weights[len(weights) // 2] ^= 1
+        (models / WEIGHTS.name).write_bytes(weights)
+        message = self.error('cbir-query', 's.cbir', 'query.jpg', env={**self.env, 'CBIR_MODELS': str(models)}, expect=5)
+        self.assertIn('SHA-256', message)
 
     def test_sets_of_another_encoder_are_refused(self):
         self.index()

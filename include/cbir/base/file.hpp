@@ -43,6 +43,15 @@ std::string read_text(const std::string& path);
 bool exists(const std::string& path);
 bool is_directory(const std::string& path);
 
+/// What a path leads to, for messages: "folder", "FIFO", "regular file", ...
+std::string kind_of(const struct stat& status);
+
+/// Whether both names lead to one file that is there.
+bool same_file(const std::string& a, const std::string& b);
+
+/// For programs that replace files: throws UsageError if `output` is one of the inputs.
+void refuse_to_replace(const std::string& output, const std::vector<std::string>& inputs);
+
 /// "dir/name.ext" -> "dir" ("." if there is none) and "name.ext".
 std::string parent_path(std::string_view path);
 std::string base_name(std::string_view path);
@@ -78,7 +87,8 @@ void sync_directory(const std::string& path);
 /// A file that appears under its name complete or not at all: written without a name (or, where the file system cannot,
 /// under a temporary one) in the same folder, then fsync, rename, fsync of the folder. Destroyed without commit(), or
 /// killed, it leaves nothing behind.
-/// "-" writes through to standard output.
+/// "-" writes through to standard output, and the name of a pipe or device to that: such a thing is never replaced. Of
+/// a symbolic link what it points to is replaced.
 class OutputFile {
  public:
   /// With `overwrite` false an existing file is an OutputError that mentions --force, now and at commit().
@@ -89,7 +99,7 @@ class OutputFile {
 
   void write(Bytes data);
   void write(std::string_view text) { write(as_bytes(text)); }
-  /// Overwrites bytes that were written before. Not for standard output.
+  /// Overwrites bytes that were written before. For regular files only.
   void write_at(std::uint64_t offset, Bytes data);
   std::uint64_t size() const noexcept { return size_; }
 
@@ -97,14 +107,18 @@ class OutputFile {
   void commit();
 
  private:
+  int target() const noexcept { return path_ == "-" ? 1 : fd_.get(); }
+  std::string name() const { return path_ == "-" ? "standard output" : path_; }
   void flush();
+  void open_existing();
   std::string temporary_name() const;
 
   std::string path_, temporary_;
   Fd fd_;
   std::vector<std::byte> buffer_;
   std::uint64_t size_ = 0;
-  bool overwrite_, to_stdout_;
+  bool overwrite_;
+  bool direct_ = false;  // written through, as standard output, pipes and devices are
 };
 
 /// Writes a whole file through OutputFile.

@@ -34,8 +34,8 @@ class Program {
   CLI::App& app() noexcept { return app_; }
   const ProgramInfo& info() const noexcept { return info_; }
 
-  /// Parses, then runs `body`. Exceptions become one message on standard error and an exit status: cbir::Error its own,
-  /// std::bad_alloc 9, anything else 1. CLI11's errors are 2.
+  /// Parses, then runs `body`, and sees that what went to standard output got there. Exceptions become one message on
+  /// standard error and an exit status: cbir::Error its own, std::bad_alloc 9, anything else 1. CLI11's errors are 2.
   int run(int argc, char** argv, const std::function<ExitCode()>& body);
 
   bool quiet() const noexcept { return quiet_; }
@@ -43,10 +43,18 @@ class Program {
   bool shows_progress() const;
 
  private:
+  int parse_and_run(int argc, char** argv, const std::function<ExitCode()>& body);
+
   ProgramInfo info_;
   CLI::App app_;
   bool quiet_ = false, verbose_ = false, progress_ = false;
 };
+
+/// For CLI::Option::check(): a whole number from `low` to `high`.
+CLI::Validator whole_number(std::uint64_t low = 0, std::uint64_t high = UINT64_MAX);
+
+/// --threads, as every program has it; the number is for ThreadLimit.
+CLI::Option* add_threads(CLI::App& app, std::size_t& threads);
 
 /// One line on standard error that rewrites itself on a terminal: done, rate, time left, failures.
 /// Does nothing if `shown` is false. Not thread-safe.

@@ -53,7 +53,8 @@ struct EncoderChoice {
   std::function<std::unique_ptr<Encoder>()> open;
 };
 
-/// Resolves a preset and weights file (default: weights_path(preset)), hashing but not loading the weights.
+/// Resolves a preset and weights file, hashing but not loading the weights. The preset's own, at weights_path(preset),
+/// are taken unless others are named. Throws MissingInput, and DamagedFile if the preset's own are not what it says.
 EncoderChoice choose_encoder(const Preset& preset, const std::optional<std::string>& weights_file);
 
 /// Throws OutputError (a finished set is there and not unchanged, without `force`), Incompatible (an unfinished state

@@ -19,8 +19,9 @@ class LabelTable {
   /// Throws MissingInput, or DamagedFile naming the line that has no second column.
   explicit LabelTable(const std::string& tsv_path);
 
-  /// Throws Incompatible if no line matches, or lines with different labels do.
-  const std::string& label_of(std::string_view path) const;
+  /// Nothing if the table has an empty label for it. Throws Incompatible if no line matches, or lines with different
+  /// labels do.
+  std::optional<std::string> label_of(std::string_view path) const;
 
  private:
   struct Entry {

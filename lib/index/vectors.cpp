@@ -1,6 +1,11 @@
-#include "lib/index/normalize.hpp"
+#include <cbir/index/vectors.hpp>
+
+#include <fmt/format.h>
 
 #include <cmath>
+
+#include <cbir/base/error.hpp>
+#include <cbir/base/text.hpp>
 
 namespace cbir {
 
@@ -20,6 +25,20 @@ VectorState prepare_vector(std::span<float> vector, bool normalize) {
   if (std::abs(length - 1) <= kUnitTolerance) return VectorState::fine;
   for (float& x : vector) x = static_cast<float>(static_cast<double>(x) / length);
   return VectorState::fine;
+}
+
+void refuse_vector(const std::string& name, std::size_t row, const std::string& path, VectorState state) {
+  const std::string where = fmt::format("{}: row {} ({})", display_path(name), row, display_path(path));
+  switch (state) {
+    case VectorState::zero:
+      throw Incompatible(
+          fmt::format("{} is all zeros and has no direction; leave it out, or use --metric dot or l2", where));
+    case VectorState::too_long:
+      throw DamagedFile(
+          fmt::format("{} is longer than {:g}; its scores would overflow; extract the set again", where, kMaxNorm));
+    default:
+      throw DamagedFile(fmt::format("{} holds a NaN or an infinity; extract the set again", where));
+  }
 }
 
 }  // namespace cbir

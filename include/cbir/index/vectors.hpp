@@ -2,6 +2,7 @@
 /// Checking of vectors, and L2 normalisation that leaves normalised vectors as they are.
 
 #include <span>
+#include <string>
 
 namespace cbir {
 
@@ -19,5 +20,9 @@ double norm(std::span<const float> vector);
 
 /// Whether the vector can be stored; `normalize` scales it to norm 1 (and refuses a zero vector).
 VectorState prepare_vector(std::span<float> vector, bool normalize);
+
+/// Throws what is to be said of a row that is not fine: Incompatible for a zero vector, else DamagedFile. `name` is the
+/// set or index that holds it.
+[[noreturn]] void refuse_vector(const std::string& name, std::size_t row, const std::string& path, VectorState state);
 
 }  // namespace cbir
