@@ -108,8 +108,17 @@ void run_pipeline(const BatchContext& context, State& state, const ExtractProgre
     }
     return std::exchange(next, next + batch);
   };
-  const auto sink = [&](const BatchOutput& output) {
-    state.append(output);
+  // Results wait in slots of our own: what is in flight when a filter throws would leak out of oneTBB's. A slot is free
+  // again when its turn comes, as batches leave in order and `tokens` of them are under way at most.
+  std::vector<BatchOutput> slots(tokens);
+  const auto work = [&](std::size_t first) {
+    BatchOutput& slot = slots[first / batch % tokens];
+    slot = process_batch(context, first);
+    return &slot;
+  };
+  const auto sink = [&](BatchOutput* output) {
+    state.append(*output);
+    *output = {};
     if (exceeds(context.options.max_failures, state.counts().failed, total)) too_many_failures(state, total);
     if (progress) progress(state.counts().items, state.counts().failed);
   };
@@ -119,9 +128,8 @@ void run_pipeline(const BatchContext& context, State& state, const ExtractProgre
   arena.execute([&] {
     tbb::parallel_pipeline(
         tokens, tbb::make_filter<void, std::size_t>(filter_mode::serial_in_order, source) &
-                    tbb::make_filter<std::size_t, BatchOutput>(
-                        filter_mode::parallel, [&](std::size_t first) { return process_batch(context, first); }) &
-                    tbb::make_filter<BatchOutput, void>(filter_mode::serial_in_order, sink));
+                    tbb::make_filter<std::size_t, BatchOutput*>(filter_mode::parallel, work) &
+                    tbb::make_filter<BatchOutput*, void>(filter_mode::serial_in_order, sink));
   });
 }
 

@@ -175,10 +175,10 @@ FolderUpdate FolderSet::update(const Listing& listing, const Stamps& stamps, con
   };
 
   Listing changed;
-  const ListedFile* good = nullptr;  // a file that is known to be readable
+  std::optional<ListedFile> good;  // one that is known to be readable
   for (const ListedFile& file : listing.files) {
     if (!unchanged(file)) changed.files.push_back(file);
-    else if (!good && last.rows.contains(file.path)) good = &file;
+    else if (!good && last.rows.contains(file.path)) good = file;
   }
   Source fresh;
   if (!changed.files.empty()) {
