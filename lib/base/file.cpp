@@ -33,6 +33,8 @@ struct stat status_of(const Fd& fd, const std::string& path) {
 
 std::string read_stream(int fd, const std::string& path) {
   std::string text;
+  struct stat status {};
+  if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) text.reserve(static_cast<std::size_t>(status.st_size));
   char block[1 << 16];
   for (;;) {
     const ssize_t count = read(fd, block, sizeof block);

@@ -137,6 +137,11 @@ void FileList::push_back(const ListedFile& file) {
   named_.push_back(file.named);
 }
 
+void FileList::reserve(std::size_t files, std::size_t path_bytes) {
+  paths_.reserve(path_bytes);
+  ends_.reserve(files);
+}
+
 Listing list_paths(const std::vector<std::string>& paths, const ListingOptions& options) {
   Listing listing;
   for (const std::string& path : paths) {
@@ -158,6 +163,7 @@ Listing list_paths(const std::vector<std::string>& paths, const ListingOptions& 
 
 Listing list_lines(std::string_view text, char separator) {
   Listing listing;
+  listing.files.reserve(static_cast<std::size_t>(std::count(text.begin(), text.end(), separator)) + 1, text.size());
   while (!text.empty()) {
     const std::size_t end = std::min(text.find(separator), text.size());
     if (end > 0) listing.files.push_back({.path = std::string(text.substr(0, end)), .named = true, .problem = {}});

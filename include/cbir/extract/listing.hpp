@@ -30,6 +30,8 @@ class FileList {
   bool empty() const noexcept { return ends_.empty(); }
   ListedFile operator[](std::size_t i) const;
   void push_back(const ListedFile& file);
+  /// Makes room for so many files whose paths have so many bytes, so that the list need not grow by doubling.
+  void reserve(std::size_t files, std::size_t path_bytes);
 
   class Iterator {
    public:
