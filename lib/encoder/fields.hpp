@@ -41,7 +41,7 @@ class Fields {
 
   std::string text_or(const std::string& name, const std::string& fallback) {
     known_.insert(name);
-    return object_.contains(name) ? text(name) : fallback;
+    return has(name) ? text(name) : fallback;
   }
 
   std::string non_empty(const std::string& name) {
@@ -65,6 +65,28 @@ class Fields {
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() < low || value.get<std::uint64_t>() > high)
       fail(name, fmt::format("is {}; a whole number from {} to {} was expected", value.dump(), low, high));
     return value.get<std::uint64_t>();
+  }
+
+  bool has(const std::string& name) const { return object_.contains(name); }
+
+  std::string one_of_or(const std::string& name, std::initializer_list<std::string_view> allowed,
+                        const std::string& fallback) {
+    known_.insert(name);
+    return has(name) ? one_of(name, allowed) : fallback;
+  }
+
+  double real(const std::string& name, double low, double high) {
+    const auto& value = required(name);
+    if (!value.is_number() || !(value.get<double>() >= low && value.get<double>() <= high))
+      fail(name, fmt::format("is {}; a number from {} to {} was expected", value.dump(), low, high));
+    return value.get<double>();
+  }
+
+  bool flag_or(const std::string& name, bool fallback) {
+    known_.insert(name);
+    if (!has(name)) return fallback;
+    if (!object_.at(name).is_boolean()) fail(name, "is neither true nor false");
+    return object_.at(name).get<bool>();
   }
 
   std::array<float, 3> triple(const std::string& name) {

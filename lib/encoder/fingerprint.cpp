@@ -29,9 +29,13 @@ std::string_view filter_name(Filter filter) {
 //   version, weights
 // as in the preset; "version" is 1, "weights" the SHA-256 of the weights file in use. mean and std are float32 numbers
 // widened to float64 and written as the shortest decimal that reads back the same, with ".0" where they are whole.
+// Further keys stand in it only where they are not what they once were bound to be: crop_mode (if not "center"), flip
+// (if true), gem_p (if the pool is "gem"), resize_side (if not "short"), scales (if not [1.0]), and of a network that
+// reads text context, tokenizer and vocabulary (the SHA-256 that the preset states). With crop_mode "none" crop is 0,
+// and with "pad" resize is: they change nothing then.
 std::string fingerprint(const Preset& preset, const std::string& weights_sha256) {
   const Preprocessing& input = preset.preprocessing;
-  const nlohmann::json canonical = {
+  nlohmann::json canonical = {
       {"version", 1},
       {"weights", weights_sha256},
       {"network", preset.network},
@@ -39,14 +43,24 @@ std::string fingerprint(const Preset& preset, const std::string& weights_sha256)
       {"pool", preset.pool},
       {"dimension", preset.dimension},
       {"normalization", preset.normalization},
-      {"resize", input.resize},
+      {"resize", input.crop_mode == Crop::pad ? 0 : input.resize},
       {"resize_rounding", input.resize_rounding},
       {"filter", filter_name(input.filter)},
-      {"crop", input.crop},
+      {"crop", input.crop_mode == Crop::none ? 0 : input.crop},
       {"crop_rounding", input.crop_rounding},
       {"mean", std::array<double, 3>{input.mean[0], input.mean[1], input.mean[2]}},
       {"std", std::array<double, 3>{input.std_dev[0], input.std_dev[1], input.std_dev[2]}},
   };
+  if (input.crop_mode != Crop::center) canonical["crop_mode"] = to_string(input.crop_mode);
+  if (input.resize_side != "short") canonical["resize_side"] = input.resize_side;
+  if (preset.pool == "gem") canonical["gem_p"] = preset.gem_p;
+  if (preset.scales != std::vector<double>{1}) canonical["scales"] = preset.scales;
+  if (preset.flip) canonical["flip"] = true;
+  if (preset.text) {
+    canonical["context"] = preset.text->context;
+    canonical["tokenizer"] = preset.text->tokenizer;
+    canonical["vocabulary"] = preset.text->vocabulary.sha256;
+  }
   return sha256(canonical.dump());
 }
 

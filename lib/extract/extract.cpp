@@ -48,6 +48,8 @@ Arguments arguments_of(const Listing& listing, const EncoderChoice& encoder, con
           {"fingerprint", encoder.fingerprint},
           {"preset", encoder.preset.json},
           {"batch", fmt::to_string(options.batch)},
+          {"precision", encoder.options.precision},
+          {"device", encoder.options.device},
           {"dtype", std::string(to_string(options.dtype))},
           {"alpha", options.decode.alpha == Alpha::white ? "white" : "drop"},
           {"max-pixels", fmt::to_string(options.decode.max_pixels)},
@@ -86,6 +88,8 @@ Manifest manifest_of(const EncoderChoice& choice, const Encoder& encoder, const 
   manifest.normalization = choice.preset.normalization;
   manifest.encoder = choice.preset.name;
   manifest.fingerprint = choice.fingerprint;
+  manifest.precision = encoder.precision();
+  manifest.device = encoder.device();
   manifest.preset = choice.preset.json;
   return manifest;
 }
@@ -126,10 +130,9 @@ void run_pipeline(const BatchContext& context, State& state, const ExtractProgre
   // An arena of its own: of the size asked for, even beyond the number of processors.
   tbb::task_arena arena(static_cast<int>(threads));
   arena.execute([&] {
-    tbb::parallel_pipeline(
-        tokens, tbb::make_filter<void, std::size_t>(filter_mode::serial_in_order, source) &
-                    tbb::make_filter<std::size_t, BatchOutput*>(filter_mode::parallel, work) &
-                    tbb::make_filter<BatchOutput*, void>(filter_mode::serial_in_order, sink));
+    tbb::parallel_pipeline(tokens, tbb::make_filter<void, std::size_t>(filter_mode::serial_in_order, source) &
+                                       tbb::make_filter<std::size_t, BatchOutput*>(filter_mode::parallel, work) &
+                                       tbb::make_filter<BatchOutput*, void>(filter_mode::serial_in_order, sink));
   });
 }
 
@@ -151,21 +154,22 @@ FailureLimit parse_failure_limit(const std::string& text) {
   return limit;
 }
 
-EncoderChoice choose_encoder(const Preset& preset, const std::optional<std::string>& weights_file) {
+EncoderChoice choose_encoder(const Preset& preset, const std::optional<std::string>& weights_file,
+                             const EncoderOptions& options) {
   const std::string path = weights_file.value_or(weights_path(preset));
-  if (!weights_file && !exists(path))
-    throw MissingInput(fmt::format("{}: the weights of {} are not here; cbir-models fetch {} gets them",
-                                   display_path(path), preset.name, preset.name));
-  const MappedFile file(path);
-  if (!weights_file) check_weights(file.bytes(), preset, path);
-  std::string print = fingerprint(preset, weights_file ? sha256(file.bytes()) : preset.weights.sha256);
-  auto open = [preset, weights_file, path, print] {
-    auto encoder = open_encoder(preset, weights_file);
+  const MappedFile file = weights_file ? MappedFile(path) : open_source(preset, preset.weights);
+  std::string print = fingerprint(preset, sha256(file.bytes()));
+  auto open = [preset, weights_file, options, path, print] {
+    auto encoder = open_encoder(preset, weights_file, options);
     if (encoder->fingerprint() != print)
       throw Incompatible(fmt::format("{}: the weights were changed while being read", display_path(path)));
     return encoder;
   };
-  return {.preset = preset, .fingerprint = std::move(print), .open = std::move(open)};
+  return {.preset = preset, .fingerprint = std::move(print), .options = options, .open = std::move(open)};
+}
+
+EncoderChoice choose_encoder(const EncoderRequest& request) {
+  return choose_encoder(changed(load_preset(request.model), request.changes), request.weights, request.options);
 }
 
 ExtractReport extract(const Listing& listing, const EncoderChoice& choice, const ExtractOptions& options,

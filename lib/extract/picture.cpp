@@ -20,9 +20,9 @@ std::uint64_t max_file_bytes(const DecodeOptions& options) {
 
 }  // namespace
 
-LoadedPicture load_picture(const std::string& path, const DecodeOptions& options, const Encoder& encoder,
-                           std::span<std::uint8_t> slot) {
+LoadedPicture load_picture(const std::string& path, const DecodeOptions& options, const Encoder& encoder, Image& slot) {
   LoadedPicture loaded;
+  slot = {};
   InputFile file;
   std::string stage = "read";
   const auto fail = [&](const std::string& reason) { loaded.failure = LoadFailure{stage, reason}; };
@@ -30,10 +30,7 @@ LoadedPicture load_picture(const std::string& path, const DecodeOptions& options
     read_input(path, max_file_bytes(options), file);
     stage = "decode";
     const Image picture = decode_image(file.data, options);
-    const Image input = preprocess(picture, encoder.preset().preprocessing);
-    if (input.data.size() != slot.size())
-      throw Error(ExitCode::internal, "what preprocessing makes does not fit the encoder");
-    std::ranges::copy(input.data, slot.begin());
+    slot = preprocess(picture, encoder.preset().preprocessing);
     loaded.bytes = file.data.size();
     loaded.width = picture.width;
     loaded.height = picture.height;

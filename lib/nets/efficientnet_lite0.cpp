@@ -5,12 +5,12 @@
 #include <ATen/Functions.h>
 
 #include <array>
-#include <cstring>
 #include <vector>
 
 #include "conv.hpp"
 #include "families.hpp"
 #include "patches.hpp"
+#include "pooling.hpp"
 
 namespace cbir::nets {
 namespace {
@@ -32,15 +32,15 @@ constexpr std::array<Stage, 7> kStages = {{{1, 3, 1, 1, 32, 16},
 
 /// An inverted residual: expand (1x1), depthwise, project (1x1), and the input added where the shapes agree.
 ///
-/// 'SAME' padding at stride 2 is one wider after than before. Rather than copying the wide expanded tensor into a
-/// padded one, the narrow input gets an extra row and column, and what the expansion makes of them is set to zero.
+/// 'SAME' padding at stride 2 depends on the size and may be wider after than before. Rather than copying the wide
+/// expanded tensor into a padded one, the narrow input is padded, and what the expansion makes of that is set to zero.
 template <typename C>
 struct Block {
   std::vector<C> expand;  // none or one
   C depthwise;
   C project;
   bool residual = false;
-  std::int64_t extra = 0;  ///< rows and columns after the input
+  std::int64_t kernel = 0, stride = 1;
 };
 
 struct Spec {
@@ -69,7 +69,7 @@ class LoadedParameters {
 };
 
 Block<ConvSpec> load_block(LoadedParameters& load, const std::string& prefix, const Stage& stage, std::int64_t in,
-                           std::int64_t stride, std::int64_t size) {
+                           std::int64_t stride) {
   Block<ConvSpec> block;
   const std::int64_t wide = in * stage.expansion;
   if (stage.expansion != 1) {
@@ -77,31 +77,29 @@ Block<ConvSpec> load_block(LoadedParameters& load, const std::string& prefix, co
     block.expand.back().relu6 = true;
   }
   block.depthwise = load.conv(prefix + "_depthwise_conv", prefix + "_bn1", {wide, 1, stage.kernel, stage.kernel});
-  const SamePadding pad = same_padding(size, stage.kernel, stride);
   block.depthwise.groups = wide;
   block.depthwise.stride = stride;
-  block.depthwise.padding = pad.before;
+  block.depthwise.padding = stride == 1 ? stage.kernel / 2 : 0;
   block.depthwise.relu6 = true;
-  block.extra = pad.after - pad.before;
+  block.kernel = stage.kernel;
+  block.stride = stride;
   block.project = load.conv(prefix + "_project_conv", prefix + "_bn2", {stage.out, wide, 1, 1});
   block.residual = stride == 1 && in == stage.out;
   return block;
 }
 
-Spec load_spec(const Settings& settings, Parameters& parameters) {
+Spec load_spec(Parameters& parameters) {
   LoadedParameters load(parameters);
   Spec spec;
   spec.stem = load.conv("_conv_stem", "_bn0", {kStem, 3, 3, 3});
-  // The stem sees patches ordered (dy, dx, channel): see first_patches.
+  // The stem sees patches ordered (dy, dx, channel): see patches().
   spec.stem.weight = spec.stem.weight.permute({0, 2, 3, 1}).reshape({kStem, 27, 1, 1}).contiguous();
   spec.stem.relu6 = true;
-  std::int64_t size = same_padding(settings.size, 3, 2).output;
   for (const Stage& stage : kStages) {
     for (int i = 0; i < stage.repeat; ++i) {
       const std::int64_t in = i == 0 ? stage.in : stage.out, stride = i == 0 ? stage.stride : 1;
       const std::string prefix = "_blocks." + std::to_string(spec.blocks.size()) + ".";
-      spec.blocks.push_back(load_block(load, prefix, stage, in, stride, size));
-      size = same_padding(size, stage.kernel, stride).output;
+      spec.blocks.push_back(load_block(load, prefix, stage, in, stride));
     }
   }
   spec.head = load.conv("_conv_head", "_bn1", {kDimension, kStages.back().out, 1, 1});
@@ -112,17 +110,27 @@ Spec load_spec(const Settings& settings, Parameters& parameters) {
   return spec;
 }
 
+void clear_border(const at::Tensor& x, std::int64_t dimension, const SamePadding& padding) {
+  if (padding.before) x.narrow(dimension, 0, padding.before).zero_();
+  if (padding.after) x.narrow(dimension, x.size(dimension) - padding.after, padding.after).zero_();
+}
+
 at::Tensor run_block(const Block<Conv>& block, const at::Tensor& x) {
-  at::Tensor y = block.extra ? at::constant_pad_nd(x, {0, block.extra, 0, block.extra}) : x;
+  if (block.stride == 1) {
+    at::Tensor y = x;
+    for (const Conv& expand : block.expand) y = expand(y);
+    y = block.project(block.depthwise(y));
+    return block.residual ? y.add_(x) : y;
+  }
+  const SamePadding rows = same_padding(x.size(2), block.kernel, block.stride);
+  const SamePadding columns = same_padding(x.size(3), block.kernel, block.stride);
+  at::Tensor y = at::constant_pad_nd(x, {columns.before, columns.after, rows.before, rows.after});
   for (const Conv& expand : block.expand) {
     y = expand(y);
-    if (block.extra) {
-      y.narrow(2, x.size(2), block.extra).zero_();
-      y.narrow(3, x.size(3), block.extra).zero_();
-    }
+    clear_border(y, 2, rows);
+    clear_border(y, 3, columns);
   }
-  y = block.project(block.depthwise(y));
-  return block.residual ? y.add_(x) : y;
+  return block.project(block.depthwise(y));
 }
 
 class EfficientNetRunner : public Runner {
@@ -134,14 +142,15 @@ class EfficientNetRunner : public Runner {
                          Conv(block.depthwise),
                          Conv(block.project),
                          block.residual,
-                         block.extra});
+                         block.kernel,
+                         block.stride});
   }
 
-  void run(const std::uint8_t* picture, float* out) const override {
-    at::Tensor x = stem_(first_patches(picture, settings_, 3, 2));
+  at::Tensor run(const at::Tensor& picture) const override {
+    at::Tensor x =
+        stem_(patches(picture, 3, 2, same_padding(picture.size(2), 3, 2), same_padding(picture.size(3), 3, 2)));
     for (const Block<Conv>& block : blocks_) x = run_block(block, x);
-    const at::Tensor pooled = head_(x).mean({2, 3}).contiguous();
-    std::memcpy(out, pooled.data_ptr<float>(), kDimension * sizeof(float));
+    return pool(head_(x), settings_);
   }
 
  private:
@@ -153,8 +162,8 @@ class EfficientNetRunner : public Runner {
 
 class EfficientNet : public Model {
  public:
-  EfficientNet(const Settings& settings, Parameters& parameters)
-      : settings_(settings), spec_(load_spec(settings, parameters)) {}
+  EfficientNet(const Settings& settings, Parameters& parameters) : settings_(settings), spec_(load_spec(parameters)) {}
+  Traits traits() const override { return {.any_size = true}; }
   std::unique_ptr<Runner> make_runner() const override {
     return std::make_unique<EfficientNetRunner>(settings_, spec_);
   }
@@ -167,9 +176,8 @@ class EfficientNet : public Model {
 }  // namespace
 
 std::unique_ptr<Model> make_efficientnet_lite0(const Settings& settings, Parameters& parameters) {
-  if (settings.layer != "pooled" || settings.pool != "avg")
-    throw NetError(ExitCode::incompatible, "efficientnet-lite0 has layer 'pooled' with pool 'avg', not '" +
-                                               settings.layer + "' with '" + settings.pool + "'");
+  if (settings.layer != "pooled")
+    throw NetError(ExitCode::incompatible, "efficientnet-lite0 has the layer 'pooled', not '" + settings.layer + "'");
   if (settings.dimension != kDimension)
     throw NetError(ExitCode::incompatible,
                    "efficientnet-lite0 has dimension 1280, not " + std::to_string(settings.dimension));

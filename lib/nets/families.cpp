@@ -4,6 +4,10 @@
 
 namespace cbir::nets {
 
+at::Tensor Runner::run_text(const at::Tensor&) const {
+  throw NetError(ExitCode::incompatible, "this network reads no text");
+}
+
 std::unique_ptr<Model> make_model(const Settings& settings, Parameters& parameters) {
   static const std::map<std::string, std::unique_ptr<Model> (*)(const Settings&, Parameters&)> families = {
       {"efficientnet-lite0", make_efficientnet_lite0},

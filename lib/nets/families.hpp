@@ -1,6 +1,8 @@
 #pragma once
 /// The families of networks. A new one is a file with a make function, and a line in families.cpp.
 
+#include <ATen/core/Tensor.h>
+
 #include <memory>
 
 #include "parameters.hpp"
@@ -12,14 +14,30 @@ namespace cbir::nets {
 class Runner {
  public:
   virtual ~Runner() = default;
-  /// One picture, size x size, 8-bit RGB interleaved, to `dimension` numbers.
-  virtual void run(const std::uint8_t* picture, float* out) const = 0;
+  /// Pictures, N x 3 x height x width, normalised float32 in channels-last order, to N x D. N is 1 unless the model's
+  /// batch is larger.
+  virtual at::Tensor run(const at::Tensor& pictures) const = 0;
+  /// Texts, N x context tokens (int64), to N x D.
+  virtual at::Tensor run_text(const at::Tensor& tokens) const;
+  /// What is done to the vectors, N x D, after those of all scales and of the mirrored picture were averaged.
+  virtual at::Tensor finish(const at::Tensor& vectors) const { return vectors; }
+};
+
+/// What the plug-in must know to feed a network.
+struct Traits {
+  /// Pictures (or texts) that are run together at most. More than 1 where a weight read from memory is worth more than
+  /// one use; then all inputs have one size, and results depend on how many there are.
+  std::int64_t batch = 1;
+  bool any_size = false;        ///< or only settings.size x settings.size
+  std::int64_t context = 0;     ///< tokens of a text; 0: no text tower
+  std::int64_t vocabulary = 0;  ///< tokens there are
 };
 
 /// A network with its parameters. Thread-safe.
 class Model {
  public:
   virtual ~Model() = default;
+  virtual Traits traits() const = 0;
   virtual std::unique_ptr<Runner> make_runner() const = 0;
 };
 

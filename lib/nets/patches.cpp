@@ -3,8 +3,7 @@
 #include <ATen/Functions.h>
 
 #include <algorithm>
-#include <cstring>
-#include <vector>
+#include <array>
 
 namespace cbir::nets {
 
@@ -14,30 +13,44 @@ SamePadding same_padding(std::int64_t size, std::int64_t kernel, std::int64_t st
   return {total / 2, total - total / 2, output};
 }
 
-at::Tensor first_patches(const std::uint8_t* picture, const Settings& settings, std::int64_t kernel,
-                         std::int64_t stride) {
-  const std::int64_t size = settings.size;
-  const SamePadding pad = same_padding(size, kernel, stride);
-  const std::int64_t width = pad.before + size + pad.after, height = width;
-  // The normalised, padded picture; the network pads after normalisation, so with zeros.
-  thread_local std::vector<float> padded;
-  padded.assign(static_cast<std::size_t>(width * height * 3), 0.0F);
-  for (std::int64_t y = 0; y < size; ++y) {
-    const std::uint8_t* from = picture + y * size * 3;
-    float* to = padded.data() + ((y + pad.before) * width + pad.before) * 3;
-    for (std::int64_t x = 0; x < size; ++x, from += 3, to += 3)
-      for (std::size_t c = 0; c < 3; ++c)
-        to[c] = (static_cast<float>(from[c]) - settings.mean[c]) / settings.std_dev[c];
-  }
-  const std::int64_t row = kernel * 3, depth = kernel * row;
-  at::Tensor out = at::empty({1, depth, pad.output, pad.output},
+at::Tensor normalised(std::span<const cbir_net_picture> pictures, const Settings& settings) {
+  const std::int64_t height = pictures.front().height, width = pictures.front().width;
+  at::Tensor out = at::empty({static_cast<std::int64_t>(pictures.size()), 3, height, width},
                              at::TensorOptions().dtype(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
+  std::array<std::array<float, 256>, 3> table{};  // a value has few: dividing once each is exact and quick
+  for (std::size_t c = 0; c < 3; ++c)
+    for (std::size_t value = 0; value < 256; ++value)
+      table[c][value] = (static_cast<float>(value) - settings.mean[c]) / settings.std_dev[c];
   float* to = out.data_ptr<float>();
-  for (std::int64_t y = 0; y < pad.output; ++y)
-    for (std::int64_t x = 0; x < pad.output; ++x)
-      for (std::int64_t dy = 0; dy < kernel; ++dy, to += row)
-        std::memcpy(to, padded.data() + ((y * stride + dy) * width + x * stride) * 3,
-                    static_cast<std::size_t>(row) * sizeof(float));
+  for (const cbir_net_picture& picture : pictures) {
+    const std::uint8_t* from = picture.pixels;
+    for (std::int64_t i = 0; i < height * width; ++i, from += 3, to += 3)
+      for (std::size_t c = 0; c < 3; ++c) to[c] = table[c][from[c]];
+  }
+  return out;
+}
+
+at::Tensor patches(const at::Tensor& pictures, std::int64_t kernel, std::int64_t stride, const SamePadding& vertical,
+                   const SamePadding& horizontal) {
+  const std::int64_t count = pictures.size(0), height = pictures.size(2), width = pictures.size(3);
+  at::Tensor out = at::empty({count, kernel * kernel * 3, vertical.output, horizontal.output},
+                             at::TensorOptions().dtype(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
+  const at::Tensor dense = pictures.contiguous(at::MemoryFormat::ChannelsLast);
+  float* to = out.data_ptr<float>();
+  const auto row = [&](const float* picture, std::int64_t y, std::int64_t x) {  // kernel pixels from (x, y) on
+    const std::int64_t begin = std::clamp<std::int64_t>(-x, 0, kernel);
+    const std::int64_t end = y >= 0 && y < height ? std::clamp<std::int64_t>(width - x, begin, kernel) : begin;
+    if (end - begin < kernel) std::fill_n(to, kernel * 3, 0.0F);
+    if (end > begin) std::copy_n(picture + (y * width + x + begin) * 3, (end - begin) * 3, to + begin * 3);
+    to += kernel * 3;
+  };
+  for (std::int64_t n = 0; n < count; ++n) {
+    const float* picture = dense.data_ptr<float>() + n * height * width * 3;
+    for (std::int64_t y = 0; y < vertical.output; ++y)
+      for (std::int64_t x = 0; x < horizontal.output; ++x)
+        for (std::int64_t dy = 0; dy < kernel; ++dy)
+          row(picture, y * stride + dy - vertical.before, x * stride - horizontal.before);
+  }
   return out;
 }
 

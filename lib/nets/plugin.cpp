@@ -1,23 +1,28 @@
 // The C boundary (cbir/encoder/net_plugin.h). Everything beyond it may throw; nothing leaves it by exception.
 
+#include <ATen/Functions.h>
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <mutex>
 #include <new>
 
 #include <cbir/encoder/net_plugin.h>
 
+#include "embed.hpp"
 #include "families.hpp"
+#include "patches.hpp"
 
 using namespace cbir;
 
 /// A network and its working copies that no thread uses at the moment: as many are made as threads call at once.
 struct cbir_net {
   nets::Settings settings;
+  nets::Traits traits;
   std::unique_ptr<nets::Model> model;
   std::mutex mutex;
   std::vector<std::unique_ptr<nets::Runner>> idle;
@@ -87,43 +92,69 @@ int guarded(char* message, std::size_t message_size, Body body) {
   }
 }
 
-int create(const char* preset_json, const cbir_net_tensor* tensors, std::size_t count, cbir_net** net, char* message,
-           std::size_t message_size) {
+int create(const cbir_net_source* source, cbir_net** net, char* message, std::size_t message_size) {
   return guarded(message, message_size, [&] {
     compute_on_this_thread();
     const c10::InferenceMode inference;
     auto made = std::make_unique<cbir_net>();
-    made->settings = nets::parse_settings(preset_json);
-    nets::Parameters parameters(tensors, count);
+    made->settings = nets::parse_settings(*source);
+    nets::Parameters parameters(source->tensors, source->tensor_count);
     made->model = nets::make_model(made->settings, parameters);
+    made->traits = made->model->traits();
+    nets::check_input(made->settings, made->traits);
     made->idle.push_back(made->model->make_runner());
     *net = made.release();
   });
 }
 
 void describe(const cbir_net* net, cbir_net_info* info) {
-  info->dim = static_cast<std::uint32_t>(net->settings.dimension);
-  info->width = info->height = static_cast<std::uint32_t>(net->settings.size);
-  info->independent = 1;  // encode() runs picture by picture
+  const nets::Settings& settings = net->settings;
+  info->dim = static_cast<std::uint32_t>(settings.dimension);
+  info->width = info->height = net->traits.any_size ? 0 : static_cast<std::uint32_t>(settings.size);
+  info->independent = net->traits.batch == 1 ? 1 : 0;
+  info->context = static_cast<std::uint32_t>(net->traits.context);
+  info->vocabulary = static_cast<std::uint32_t>(net->traits.vocabulary);
+  info->precision = "float32";
+  info->device = "cpu";
 }
 
-/// Picture by picture: activations of one fit the cache, which is faster than a batch, and the result of a picture
-/// depends on that picture alone.
-int encode(const cbir_net* net, const std::uint8_t* pictures, std::size_t count, float* out, char* message,
+int encode(const cbir_net* net, const cbir_net_picture* pictures, std::size_t count, float* out, char* message,
            std::size_t message_size) {
   return guarded(message, message_size, [&] {
     compute_on_this_thread();
     const c10::InferenceMode inference;
     const Lease lease(*const_cast<cbir_net*>(net));
-    const auto size = static_cast<std::size_t>(net->settings.size),
+    const auto batch = static_cast<std::size_t>(net->traits.batch),
                dim = static_cast<std::size_t>(net->settings.dimension);
-    for (std::size_t i = 0; i < count; ++i) lease.runner().run(pictures + i * size * size * 3, out + i * dim);
+    for (std::size_t i = 0; i < count; i += batch) {
+      const std::span part(pictures + i, std::min(batch, count - i));
+      nets::copy_rows(nets::embed(lease.runner(), nets::normalised(part, net->settings), net->settings), part.size(),
+                      dim, out + i * dim);
+    }
+  });
+}
+
+int encode_text(const cbir_net* net, const std::int32_t* tokens, std::size_t count, float* out, char* message,
+                std::size_t message_size) {
+  return guarded(message, message_size, [&] {
+    compute_on_this_thread();
+    const c10::InferenceMode inference;
+    const Lease lease(*const_cast<cbir_net*>(net));
+    const auto batch = static_cast<std::size_t>(net->traits.batch),
+               dim = static_cast<std::size_t>(net->settings.dimension),
+               context = static_cast<std::size_t>(net->traits.context);
+    for (std::size_t i = 0; i < count; i += batch) {
+      const std::size_t rows = std::min(batch, count - i);
+      const at::Tensor ids = at::empty({static_cast<std::int64_t>(rows), net->traits.context}, at::kLong);
+      std::copy_n(tokens + i * context, rows * context, ids.data_ptr<std::int64_t>());
+      nets::copy_rows(lease.runner().run_text(ids), rows, dim, out + i * dim);
+    }
   });
 }
 
 void destroy(cbir_net* net) { delete net; }
 
-constexpr cbir_net_api kApi = {CBIR_NET_ABI, create, describe, encode, destroy};
+constexpr cbir_net_api kApi = {CBIR_NET_ABI, create, describe, encode, encode_text, destroy};
 
 }  // namespace
 

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
+#include <cbir/encoder/net_plugin.h>
 #include <cbir/base/error.hpp>
 
 namespace cbir::nets {
@@ -22,12 +24,17 @@ class NetError : public std::runtime_error {
 
 struct Settings {
   std::string network, layer, pool;
+  double gem_p = 3;
   std::int64_t dimension = 0;
-  std::int64_t size = 0;                   ///< width and height of the input, in pixels
+  std::int64_t size = 0;                   ///< width and height of the input, in pixels; 0: any
   std::array<float, 3> mean{}, std_dev{};  ///< of 8-bit values: (x - mean) / std
+  std::vector<double> scales = {1};        ///< of the input; the vectors are averaged
+  bool flip = false;                       ///< the mirrored input, too
+  bool unit = true;                        ///< vectors are meant to have length 1, before they are averaged, too
+  std::int64_t context = 0;                ///< tokens of a text; 0: the text tower is not wanted
 };
 
-/// Throws NetError if a field is missing or makes no sense.
-Settings parse_settings(const char* preset_json);
+/// Throws NetError if a field is missing or makes no sense, or the precision or device is not to be had here.
+Settings parse_settings(const cbir_net_source& source);
 
 }  // namespace cbir::nets

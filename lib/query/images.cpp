@@ -17,22 +17,19 @@ namespace {
 
 constexpr std::size_t kBatchesAThread = 4;  // in a group
 
-/// Pictures [0, count) of a group, each in a slot of its own; a slot that failed stays zero.
+/// Pictures [0, count) of a group, each in a slot of its own; one that failed is left empty.
 struct Group {
-  Group(const Encoder& encoder, std::size_t size)
-      : inputs(size * encoder.input_bytes()), embeddings(size * encoder.dim()), failures(size) {}
+  Group(const Encoder& encoder, std::size_t size) : inputs(size), embeddings(size * encoder.dim()), failures(size) {}
 
-  std::vector<std::uint8_t> inputs;
+  std::vector<Image> inputs;
   std::vector<float> embeddings;
   std::vector<std::optional<FailedItem>> failures;
 };
 
 void fill(Group& group, std::span<const std::string> paths, std::size_t first, const Encoder& encoder,
           const ImageQueryOptions& images) {
-  std::ranges::fill(group.inputs, std::uint8_t{0});
   parallel_blocks(paths.size(), 1, [&](std::size_t i, std::size_t) {
-    const std::span<std::uint8_t> slot(group.inputs.data() + i * encoder.input_bytes(), encoder.input_bytes());
-    const LoadedPicture picture = load_picture(paths[i], images.decode, encoder, slot);
+    const LoadedPicture picture = load_picture(paths[i], images.decode, encoder, group.inputs[i]);
     group.failures[i].reset();
     if (picture.failure)
       group.failures[i] = FailedItem{paths[i], first + i, picture.failure->stage, picture.failure->reason};
@@ -42,7 +39,7 @@ void fill(Group& group, std::span<const std::string> paths, std::size_t first, c
     bool all_failed = true;
     for (std::size_t i = begin; i < end; ++i) all_failed = all_failed && failed(i);
     if (all_failed) return;
-    encoder.encode({group.inputs.data() + begin * encoder.input_bytes(), (end - begin) * encoder.input_bytes()},
+    encoder.encode(std::span(group.inputs).subspan(begin, end - begin),
                    {group.embeddings.data() + begin * encoder.dim(), end - begin, encoder.dim()});
   });
 }

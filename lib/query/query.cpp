@@ -126,17 +126,17 @@ std::uint64_t position_of_path(const Index& index, const std::string& path) {
                                  found.size() > kNamedRows ? ", ..." : ""));
 }
 
-EncoderChoice choose_query_encoder(const Index& index, const std::string& model,
-                                   const std::optional<std::string>& weights, bool allow_mismatch) {
+EncoderChoice choose_query_encoder(const Index& index, const EncoderRequest& request, bool allow_mismatch) {
   const IndexInfo& info = index.info();
-  if (model.empty() && info.preset.empty())
+  if (request.model.empty() && info.preset.empty())
     throw Incompatible(
         fmt::format("{}: the index names no encoder, so pictures cannot be compared with it; if you know which "
                     "one made its vectors, name it with --model, or query with --vectors",
                     display_path(index.path())));
-  const Preset preset = model.empty() ? parse_preset(info.preset, fmt::format("{}: preset", display_path(index.path())))
-                                      : load_preset(model);
-  EncoderChoice choice = choose_encoder(preset, weights);
+  const Preset preset = request.model.empty()
+                            ? parse_preset(info.preset, fmt::format("{}: preset", display_path(index.path())))
+                            : load_preset(request.model);
+  EncoderChoice choice = choose_encoder(changed(preset, request.changes), request.weights, request.options);
   if (!info.fingerprint.empty() && choice.fingerprint != info.fingerprint) {
     const std::string what =
         fmt::format("{}: made by encoder {} ({:.12}...), but the encoder here is {} ({:.12}...)",

@@ -86,6 +86,7 @@ std::string to_json(const Manifest& manifest) {
   if (!manifest.fingerprint.empty()) json["fingerprint"] = manifest.fingerprint;
   if (!manifest.preset.empty()) json["preset"] = OrderedJson::parse(manifest.preset);
   json["precision"] = manifest.precision;
+  if (manifest.device != "cpu") json["device"] = manifest.device;
   json["failed"] = manifest.failed;
   json["npy_xxh3"] = manifest.npy_xxh3;
   json["rows_xxh3"] = manifest.rows_xxh3;
@@ -120,6 +121,7 @@ Manifest parse_manifest(std::string_view json, const std::string& name) {
   manifest.fingerprint = fields.text("fingerprint").value_or("");
   if (const OrderedJson* preset = fields.find("preset")) manifest.preset = preset->dump();
   manifest.precision = fields.text("precision").value_or("float32");
+  manifest.device = fields.text("device").value_or("cpu");
   manifest.failed = fields.count("failed").value_or(0);
   manifest.npy_xxh3 = fields.required(fields.text("npy_xxh3"), "npy_xxh3");
   manifest.rows_xxh3 = fields.required(fields.text("rows_xxh3"), "rows_xxh3");

@@ -45,12 +45,11 @@ int main(int argc, char** argv) try {
 
   std::vector<double> network, image, pipeline;
   for (std::size_t repeat = 0; repeat < kRepeats; ++repeat) {
-    std::vector<std::uint8_t> inputs;
+    std::vector<cbir::Image> inputs;
     auto start = Clock::now();
     for (std::size_t i = 0; i < sample; ++i) {
       const auto picture = cbir::decode_image(cbir::read_file(listing.files[i].path));
-      const auto input = cbir::preprocess(picture, choice.preset.preprocessing);
-      inputs.insert(inputs.end(), input.data.begin(), input.data.end());
+      inputs.push_back(cbir::preprocess(picture, choice.preset.preprocessing));
     }
     image.push_back(seconds_since(start) / static_cast<double>(sample));
 
@@ -61,8 +60,7 @@ int main(int argc, char** argv) try {
       workers.emplace_back([&] {
         std::vector<float> out(kBatch * encoder->dim());
         for (std::size_t i = 0; i < sample * kRounds; i += kBatch)
-          encoder->encode({inputs.data() + i % sample * encoder->input_bytes(), kBatch * encoder->input_bytes()},
-                          {out.data(), kBatch, encoder->dim()});
+          encoder->encode(std::span(inputs).subspan(i % sample, kBatch), {out.data(), kBatch, encoder->dim()});
       });
     for (auto& worker : workers) worker.join();
     network.push_back(seconds_since(start) / static_cast<double>(sample * kRounds * threads));
@@ -72,9 +70,9 @@ int main(int argc, char** argv) try {
     struct Borrowed : cbir::Encoder {
       explicit Borrowed(const Encoder& e) : Encoder(e.preset(), e.fingerprint()), inner(e) {}
       std::size_t dim() const override { return inner.dim(); }
-      std::size_t input_bytes() const override { return inner.input_bytes(); }
-      bool independent() const override { return inner.independent(); }
-      void encode(std::span<const std::uint8_t> in, cbir::MatrixView<float> out) const override { inner.encode(in, out); }
+      void encode(std::span<const cbir::Image> in, cbir::MatrixView<float> out) const override {
+        inner.encode(in, out);
+      }
       const Encoder& inner;
     };
     opened.open = [&] { return std::make_unique<Borrowed>(*encoder); };

@@ -55,3 +55,45 @@ TEST_CASE("a picture too narrow to be scaled is refused, a narrow one is not") {
   CHECK_THROWS_AS(preprocess(Image(), p), ImageError);
   CHECK(preprocess(ramp(2, 60'000), p).data.size() == 224 * 224 * 3);
 }
+
+TEST_CASE("the whole picture, uncropped or on a square of the mean colour") {
+  Preprocessing p;
+  p.resize = 64;
+  p.crop = 48;
+  p.crop_mode = Crop::none;
+  const Image whole = preprocess(ramp(100, 50), p);
+  CHECK(whole.width == 128);
+  CHECK(whole.height == 64);
+  CHECK(whole.data == resize(ramp(100, 50), 128, 64, p.filter).data);
+  CHECK_THROWS_AS(preprocess(ramp(1, 3000), p), ImageError);  // 64 x 192,000
+
+  p.crop_mode = Crop::pad;
+  p.mean = {10, 20, 30.4F};
+  const Image padded = preprocess(ramp(50, 100), p);  // becomes 24 x 48
+  CHECK(padded.width == 48);
+  CHECK(padded.height == 48);
+  CHECK(crop(padded, 12, 0, 24, 48).data == resize(ramp(50, 100), 24, 48, p.filter).data);
+  for (const int x : {0, 11, 36, 47})
+    CHECK(std::vector<int>(padded.row(20) + x * 3, padded.row(20) + x * 3 + 3) == std::vector<int>{10, 20, 30});
+}
+
+TEST_CASE("sides are chosen and rounded as the preset says") {
+  const auto size = [](Image image, const std::string& side, const std::string& rounding, int resize) {
+    Preprocessing p;
+    p.crop_mode = Crop::none;
+    p.resize = resize;
+    p.resize_side = side;
+    p.resize_rounding = rounding;
+    const Image out = preprocess(image, p);
+    return std::pair(out.width, out.height);
+  };
+  CHECK(size(ramp(200, 100), "long", "round", 100) == std::pair(100, 50));
+  CHECK(size(ramp(100, 200), "long", "round", 400) == std::pair(200, 400));
+  CHECK(size(ramp(100, 200), "long-at-most", "round", 400) == std::pair(100, 200));
+  CHECK(size(ramp(100, 200), "long-at-most", "round", 50) == std::pair(25, 50));
+  CHECK(size(ramp(100, 200), "both", "round", 50) == std::pair(50, 50));
+  // As Pillow's thumbnail(): of 33.2 and 66.8 high the neighbour whose ratio is nearer.
+  CHECK(size(ramp(300, 100), "long", "aspect", 100) == std::pair(100, 33));
+  CHECK(size(ramp(100, 299), "long", "aspect", 100) == std::pair(33, 100));
+  CHECK(size(ramp(1000, 3), "long", "aspect", 100) == std::pair(100, 1));
+}

@@ -102,6 +102,41 @@ TEST_CASE("the fingerprint changes with what changes the vectors, and with nothi
   CHECK(base == "b9bda378ccb78a54fe7e8d73d500e718301a8ed1c3bd4ed2180865e3618a4a10");
 }
 
+TEST_CASE("what only some presets say is part of the fingerprint where it is said") {
+  const std::string digest(64, 'a');
+  const auto of = [&](const std::string& text) { return fingerprint(parse(text), digest); };
+  const std::string base = of(preset_text());
+  const auto with = [](const std::string& fields) { return preset_with("\"dimension\"", fields + ", \"dimension\""); };
+  CHECK(base == of(with("\"scales\": [1], \"flip\": false")));
+  CHECK(base ==
+        of(preset_with("\"resize\": 256", "\"resize\": 256, \"resize_side\": \"short\", \"crop_mode\": \"center\"")));
+  CHECK(base != of(with("\"scales\": [1, 0.5]")));
+  CHECK(base != of(with("\"flip\": true")));
+  CHECK(base != of(preset_with("\"resize\": 256", "\"resize\": 256, \"resize_side\": \"both\"")));
+  const std::string gem = preset_with("\"avg\"", "\"gem\"");
+  CHECK(of(gem) != base);
+  CHECK(of(gem) == of(preset_with("\"avg\"", "\"gem\", \"gem_p\": 3")));
+  CHECK(of(gem) != of(preset_with("\"avg\"", "\"gem\", \"gem_p\": 4")));
+}
+
+TEST_CASE("a preset can be changed, which is another encoder") {
+  const Preset preset = parse(preset_text());
+  CHECK(changed(preset, {}).json == preset.json);
+  const Preset other =
+      changed(preset, {.pool = "gem", .scales = {1, .707, .5}, .flip = true, .resize = 300, .crop = "none"});
+  CHECK(other.pool == "gem");
+  CHECK(other.scales == std::vector<double>{1, .707, .5});
+  CHECK(other.flip);
+  CHECK(other.preprocessing.resize == 300);
+  CHECK(other.preprocessing.crop_mode == Crop::none);
+  CHECK(parse_preset(other.json, "index").json == other.json);  // what an index carries
+  CHECK(fingerprint(other, "") != fingerprint(preset, ""));
+  CHECK(changed(preset, {.resize = 128, .crop = "pad"}).preprocessing.crop == 128);
+  CHECK_THROWS_AS(changed(preset, {.resize = 100}), UsageError);  // less than the crop
+  CHECK_THROWS_AS(changed(preset, {.pool = "sum"}), UsageError);
+  CHECK_THROWS_AS(changed(preset, {.scales = {0}}), UsageError);
+}
+
 TEST_CASE("presets are found by name or path, and the folder of one's own choice goes first") {
   const TemporaryFolder folder;
   write_file(folder / "tiny.json", preset_text(), false);

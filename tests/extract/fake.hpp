@@ -20,11 +20,10 @@ class FakeEncoder : public cbir::Encoder {
 
   FakeEncoder() : Encoder(make_preset(), std::string(64, 'f')) {}
   std::size_t dim() const override { return 13; }
-  std::size_t input_bytes() const override { return kSide * kSide * 3; }
 
-  void encode(std::span<const std::uint8_t> inputs, cbir::MatrixView<float> out) const override {
+  void encode(std::span<const cbir::Image> pictures, cbir::MatrixView<float> out) const override {
     for (std::size_t i = 0; i < out.rows; ++i) {
-      const auto picture = inputs.subspan(i * input_bytes(), input_bytes());
+      const std::vector<std::uint8_t>& picture = pictures[i].data;
       std::fill_n(out.row(i).begin(), dim(), 0.0F);
       for (std::size_t at = 0; at < picture.size(); ++at) {
         const std::size_t x = at / 3 % kSide, y = at / 3 / kSide;

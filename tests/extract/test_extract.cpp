@@ -263,7 +263,7 @@ TEST_CASE("a run of failures alone is an error") {
 
 TEST_CASE("an encoder that fails ends the run") {
   struct Broken : FakeEncoder {
-    void encode(std::span<const std::uint8_t>, MatrixView<float>) const override { throw DamagedFile("NaN"); }
+    void encode(std::span<const Image>, MatrixView<float>) const override { throw DamagedFile("NaN"); }
   };
   const Pictures pictures(9);
   EncoderChoice choice = fake_choice();

@@ -80,3 +80,11 @@ def variants(count, seed=0):
             from PIL import ImageOps
             stored = ImageOps.exif_transpose(stored)
         yield f'{i:04}-{kind}.{save["format"].lower()}', data.getvalue(), stored
+
+
+def write_records(path, inputs):
+    """Pictures, each height x width x 3 bytes, as encode_tool reads them."""
+    with open(path, 'wb') as out:
+        for picture in inputs:
+            picture = np.ascontiguousarray(picture, np.uint8)
+            out.write(np.array(picture.shape[:2], np.uint32).tobytes() + picture.tobytes())

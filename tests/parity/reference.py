@@ -37,6 +37,9 @@ class Reference:
                             eps=1e-3)
 
     def __call__(self, x):
+        return self.features(x).mean((2, 3))
+
+    def features(self, x):
         x = F.relu6(self.norm('_bn0', self.conv('_conv_stem', x, 2)))
         for i, (stride, _, expansion, before, after) in enumerate(BLOCKS):
             block, y = f'_blocks.{i}.', x
@@ -45,7 +48,41 @@ class Reference:
             y = F.relu6(self.norm(block + '_bn1', self.conv(block + '_depthwise_conv', y, stride, depthwise=True)))
             y = self.norm(block + '_bn2', self.conv(block + '_project_conv', y))
             x = x + y if stride == 1 and before == after else y
-        return F.relu6(self.norm('_bn1', self.conv('_conv_head', x))).mean((2, 3))
+        return F.relu6(self.norm('_bn1', self.conv('_conv_head', x)))
+
+
+def regions(height, width, levels=3):
+    """R-MAC's squares (Tolias et al. 2016): (top, left, side), about 40 % of a square shared with its neighbour."""
+    short, long = sorted((height, width))
+    extra = 0 if short == long else min(range(1, 7), key=lambda n: abs((short ** 2 - short * (long - short) / n) / short ** 2 - .4))
+    for level in range(1, levels + 1):
+        side = 2 * short // (level + 1)
+        rows, columns = level + extra * (height > width), level + extra * (width > height)
+        starts = lambda count, size: [int(i * (size - side) / max(1, count - 1)) for i in range(count)]
+        yield from ((top, left, side) for top in starts(rows, height) for left in starts(columns, width) if side)
+
+
+def pooled(x, pool):
+    if pool == 'avg':
+        return x.mean((2, 3))
+    if pool == 'max':
+        return x.amax((2, 3))
+    if pool == 'gem':
+        return x.clamp(min=1e-6).pow(3).mean((2, 3)).pow(1 / 3)
+    parts = [x] + [x[:, :, t:t + s, l:l + s] for t, l, s in regions(*x.shape[2:])]
+    return sum(v / (v.norm(dim=1, keepdim=True) + 1e-6) for v in (p.amax((2, 3)) for p in parts))
+
+
+def described(network, picture, pool, scales, flip):
+    """The vector of an 8-bit picture of any shape, averaged over scales and mirrored copies."""
+    x = (torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() - 127) / 128
+    total = 0
+    with torch.no_grad():
+        for scale in scales:
+            y = x if scale == 1 else F.interpolate(x, scale_factor=scale, mode='bilinear', align_corners=False)
+            for z in ([y, y.flip(3)] if flip else [y]):
+                total = total + F.normalize(pooled(network.features(z), pool))
+    return F.normalize(total)[0].numpy()
 
 
 def prepare(picture):

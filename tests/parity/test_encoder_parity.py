@@ -1,5 +1,6 @@
 """The native encoder against plain PyTorch, and the checkpoint reader against torch.load."""
 import hashlib
+import json
 import sys
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def crops(count, seed):
 
 class EncoderParity(ToolTest):
     def ours(self, weights, inputs, batch=16, threads=1):
-        inputs.tofile(self.dir / 'crops')
+        pictures.write_records(self.dir / 'crops', inputs)
         self.out('encode_tool', 'efficientnet-lite0', weights, 'crops', 'rows', batch, threads)
         return np.fromfile(self.dir / 'rows', np.float32).reshape(len(inputs), -1)
 
@@ -67,6 +68,25 @@ class EncoderParity(ToolTest):
         np.fill_diagonal(others, -1)
         self.assertLess(np.median(others.max(1)), .9999, 'the pictures are too alike to test anything')
         np.testing.assert_allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-6)
+
+    def test_pools_scales_and_mirrored(self):
+        state = random_state(4)
+        torch.save(state, self.dir / 'random.pth', _use_new_zipfile_serialization=False)
+        inputs = [pictures.scene(width, height, 70 + width) for width, height in ((224, 224), (193, 224), (224, 97), (150, 331))]
+        for pool, scales, flip in (('avg', [1], True), ('max', [1], False), ('gem', [1], False), ('rmac', [1], False),
+                                   ('gem', [1, .707, .5], True), ('rmac', [1, 1.41], False)):
+            preset = json.loads((Path(__file__).parents[2] / 'models/efficientnet-lite0.json').read_text())
+            preset.update(name='changed', pool=pool, scales=scales, flip=flip)
+            preset['preprocessing']['crop_mode'] = 'none'
+            (self.dir / 'changed.json').write_text(json.dumps(preset))
+            pictures.write_records(self.dir / 'crops', inputs)
+            self.out('encode_tool', 'changed.json', 'random.pth', 'crops', 'rows', 2, 1)
+            ours = np.fromfile(self.dir / 'rows', np.float32).reshape(len(inputs), -1)
+            for row, picture in zip(ours, inputs):
+                theirs = reference.described(reference.Reference(state), picture, pool, scales, flip)
+                with self.subTest(pool=pool, scales=scales, flip=flip, shape=picture.shape):
+                    self.assertGreaterEqual(float(row @ theirs), .9999)
+                    self.assertLess(np.abs(row - theirs).max(), 1e-3 * np.abs(theirs).max())
 
     def test_random_weights(self):
         for seed in (1, 2):
@@ -96,7 +116,7 @@ class EncoderParity(ToolTest):
         state = random_state(5)
         change(state)
         torch.save(state, self.dir / 'wrong.pth', _use_new_zipfile_serialization=False)
-        crops(4, 1).tofile(self.dir / 'crops')
+        pictures.write_records(self.dir / 'crops', crops(4, 1))
         done = self.run_tool('encode_tool', 'efficientnet-lite0', 'wrong.pth', 'crops', 'rows', 1, 1, expect=expect)
         for word in words:
             self.assertIn(word, done.stderr.decode())

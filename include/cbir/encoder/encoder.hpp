@@ -1,10 +1,11 @@
 #pragma once
-/// Encoders: pictures in, embeddings out.
+/// Encoders: pictures (and texts, where the network reads them) in, embeddings out.
 
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <cbir/base/matrix.hpp>
 #include <cbir/encoder/preset.hpp>
@@ -12,7 +13,8 @@
 
 namespace cbir {
 
-/// Resizes and crops a picture to the preset's input, 8-bit RGB, as the preset's reference implementation does.
+/// Resizes and crops a picture to the preset's input, 8-bit RGB, as the preset's reference implementation does. Throws
+/// ImageError for one that is too narrow or too large for it.
 Image preprocess(const Image& image, const Preprocessing& preprocessing);
 
 class Encoder {
@@ -22,17 +24,20 @@ class Encoder {
   /// Numbers in an embedding.
   virtual std::size_t dim() const = 0;
 
-  /// Bytes of one preprocessed picture: crop x crop x 3.
-  virtual std::size_t input_bytes() const = 0;
+  /// Encodes preprocessed pictures into the rows of `out` (one a picture), normalised as the preset says. A picture
+  /// without pixels is a slot that stays empty: its row becomes zeros. Thread-safe; each call computes on the calling
+  /// thread alone, so that the result does not depend on the number of threads. It may depend on the number of slots in
+  /// a call, empty ones included. Throws Error(internal) if the network fails, and DamagedFile if it yields a NaN or an
+  /// infinity.
+  virtual void encode(std::span<const Image> pictures, MatrixView<float> out) const = 0;
 
-  /// Encodes out.rows preprocessed pictures, laid one after another in `inputs` (8-bit RGB, interleaved), into the rows
-  /// of `out`, normalised as the preset says. Thread-safe; each call computes on the calling thread alone, so that the
-  /// result does not depend on the number of threads. It may depend on the number of pictures in a call.
-  /// Throws Error(internal) if the network fails, and DamagedFile if it yields a NaN or an infinity.
-  virtual void encode(std::span<const std::uint8_t> inputs, MatrixView<float> out) const = 0;
+  /// Encodes UTF-8 texts into the rows of `out`, as encode() does pictures. Returns whether each was cut because it has
+  /// more tokens than the network reads. Throws Incompatible if the network has no text tower, or a text is not UTF-8.
+  virtual std::vector<bool> encode_text(std::span<const std::string> texts, MatrixView<float> out) const;
 
-  /// Whether a picture's embedding depends on that picture alone, bit for bit: then slots that failed need no encoding.
-  virtual bool independent() const { return false; }
+  /// The network's arithmetic, and where it runs: "float32" or "bfloat16"; "cpu" or "cuda".
+  virtual std::string precision() const { return "float32"; }
+  virtual std::string device() const { return "cpu"; }
 
   const Preset& preset() const noexcept { return preset_; }
   const std::string& fingerprint() const noexcept { return fingerprint_; }
@@ -45,9 +50,19 @@ class Encoder {
   std::string fingerprint_;
 };
 
+/// How a network is to be run; a network refuses what it cannot. It is no part of the fingerprint.
+struct EncoderOptions {
+  std::string precision = "float32";  ///< of its arithmetic: "float32"; "auto": the fastest that is exact enough
+  std::string device = "cpu";         ///< "cpu"; "auto": the fastest there is
+
+  bool operator==(const EncoderOptions&) const = default;
+};
+
 /// Loads the weights (default: weights_path(preset)), checks their SHA-256 if they are the preset's own, and creates
-/// the network through the nets plug-in. Throws MissingInput (saying how to fetch them), DamagedFile (another
-/// checksum), Incompatible (naming the first parameter that does not fit).
-std::unique_ptr<Encoder> open_encoder(const Preset& preset, const std::optional<std::string>& weights_file = {});
+/// the network through the nets plug-in. Throws MissingInput (saying how
+/// to fetch them), DamagedFile (another checksum), Incompatible (naming the first parameter that does not fit), Error
+/// of ExitCode::resource (a device or precision that is not there).
+std::unique_ptr<Encoder> open_encoder(const Preset& preset, const std::optional<std::string>& weights_file = {},
+                                      const EncoderOptions& options = {});
 
 }  // namespace cbir

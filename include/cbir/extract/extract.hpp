@@ -46,16 +46,29 @@ struct ExtractReport {
 
 using ExtractProgress = std::function<void(std::uint64_t done, std::uint64_t failed)>;
 
-/// The encoder is opened only if there is something to do; `preset` and `weights` are known before.
+/// The encoder is opened only if there is something to do; preset, fingerprint and options are known before.
 struct EncoderChoice {
   Preset preset;
   std::string fingerprint;
+  EncoderOptions options = {};
   std::function<std::unique_ptr<Encoder>()> open;
+};
+
+/// What a user says of an encoder.
+struct EncoderRequest {
+  std::string model;                        ///< name of a preset, or path of one
+  std::optional<std::string> weights = {};  ///< instead of the preset's own
+  PresetChanges changes = {};
+  EncoderOptions options = {};
 };
 
 /// Resolves a preset and weights file, hashing but not loading the weights. The preset's own, at weights_path(preset),
 /// are taken unless others are named. Throws MissingInput, and DamagedFile if the preset's own are not what it says.
-EncoderChoice choose_encoder(const Preset& preset, const std::optional<std::string>& weights_file);
+EncoderChoice choose_encoder(const Preset& preset, const std::optional<std::string>& weights_file,
+                             const EncoderOptions& options = {});
+
+/// As above, for the preset that is asked for.
+EncoderChoice choose_encoder(const EncoderRequest& request);
 
 /// Throws OutputError (a finished set is there and not unchanged, without `force`), Incompatible (an unfinished state
 /// of other arguments), Locked, MissingInput (all items failed, or max_failures reached: the state is kept).

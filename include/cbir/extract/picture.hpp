@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 
 #include <cbir/encoder/encoder.hpp>
@@ -36,10 +35,9 @@ struct LoadedPicture {
   std::optional<LoadFailure> failure;
 };
 
-/// Reads, decodes and preprocesses a picture into `slot`, of encoder.input_bytes(), which stays as it is if that fails.
+/// Reads, decodes and preprocesses a picture into `slot`, which is left without pixels if that fails.
 /// Whatever is wrong with the picture or its file is the failure; thrown is what is no fault of theirs: MissingInput if
 /// the plug-in with the codecs is not installed, an internal error if preset and encoder do not fit.
-LoadedPicture load_picture(const std::string& path, const DecodeOptions& options, const Encoder& encoder,
-                           std::span<std::uint8_t> slot);
+LoadedPicture load_picture(const std::string& path, const DecodeOptions& options, const Encoder& encoder, Image& slot);
 
 }  // namespace cbir

@@ -73,10 +73,8 @@ QueryReport query_images(const Index& index, const Encoder& encoder, const std::
                          const ImageQueryOptions& images, const QueryOptions& options, const RankingSink& sink,
                          const FailureSink& failed);
 
-/// The encoder for pictures that are asked of this index: the one that the index names, or `model` (a name or a
-/// preset's path) if given; `weights` as for choose_encoder(). Throws Incompatible if the index names no encoder and
-/// `model` is empty, or if the fingerprints differ, unless `allow_mismatch`.
-EncoderChoice choose_query_encoder(const Index& index, const std::string& model,
-                                   const std::optional<std::string>& weights, bool allow_mismatch);
+/// The encoder for pictures and texts that are asked of this index: the one that the index names if request.model is
+/// empty. Throws Incompatible if the index names none either, or if the fingerprints differ, unless `allow_mismatch`.
+EncoderChoice choose_query_encoder(const Index& index, const EncoderRequest& request, bool allow_mismatch);
 
 }  // namespace cbir

@@ -26,6 +26,7 @@ struct Manifest {
   std::string fingerprint;            ///< 64 hex digits; empty if not known
   std::string preset;                 ///< the whole preset as JSON text; empty if not known
   std::string precision = "float32";  ///< of the network's arithmetic; recorded, not part of the fingerprint
+  std::string device = "cpu";         ///< that it ran on; likewise
   std::string npy_xxh3, rows_xxh3;    ///< of the other two files, 32 hex digits
   std::uint64_t failed = 0;           ///< items skipped, listed in NAME.failed.jsonl
 };
