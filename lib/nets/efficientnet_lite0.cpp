@@ -178,6 +178,7 @@ class EfficientNet : public Model {
 std::unique_ptr<Model> make_efficientnet_lite0(const Settings& settings, Parameters& parameters) {
   if (settings.layer != "pooled")
     throw NetError(ExitCode::incompatible, "efficientnet-lite0 has the layer 'pooled', not '" + settings.layer + "'");
+  check_pool(settings);
   if (settings.dimension != kDimension)
     throw NetError(ExitCode::incompatible,
                    "efficientnet-lite0 has dimension 1280, not " + std::to_string(settings.dimension));

@@ -61,7 +61,12 @@ at::Tensor pool(const at::Tensor& features, const Settings& settings) {
   if (settings.pool == "max") return features.amax({2, 3});
   if (settings.pool == "gem")
     return features.clamp_min(kEpsilon).pow(settings.gem_p).mean({2, 3}).pow(1 / settings.gem_p);
-  if (settings.pool == "rmac") return rmac(features);
+  return rmac(features);
+}
+
+void check_pool(const Settings& settings) {
+  for (const char* known : {"avg", "gem", "max", "rmac"})
+    if (settings.pool == known) return;
   throw NetError(ExitCode::incompatible,
                  "network '" + settings.network + "' has no pool '" + settings.pool + "'; avg, gem, max or rmac");
 }

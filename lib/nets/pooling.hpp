@@ -14,7 +14,9 @@ namespace cbir::nets {
 ///             2018): (mean of max(x, 1e-6)^p)^(1/p), p = settings.gem_p;
 ///   rmac      regional maxima (Tolias, Sicre and Jegou, "Particular object retrieval with integral max-pooling of CNN
 ///             activations", 2016) on the whole map and on 3 levels of overlapping squares, each of length 1, summed.
-/// Throws NetError for another.
 at::Tensor pool(const at::Tensor& features, const Settings& settings);
+
+/// Throws NetError if settings.pool is none of these.
+void check_pool(const Settings& settings);
 
 }  // namespace cbir::nets
