@@ -1,10 +1,11 @@
 #include "batch.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <unordered_map>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/file.hpp>
+#include <cbir/store/labels.hpp>
 
 namespace cbir {
 namespace {
@@ -27,7 +28,7 @@ Item load_item(const BatchContext& context, std::size_t seq, std::span<std::uint
   if (picture.failure) return {.stamp = picture.stamp, .row = {}, .failure = failed(*picture.failure)};
   return {.stamp = picture.stamp,
           .row = RowInfo{.path = listed.path,
-                         .label = context.labels.of(listed.path),
+                         .label = context.labels.of(seq, listed.path),
                          .seq = seq,
                          .bytes = picture.bytes,
                          .mtime = picture.stamp.mtime,
@@ -37,55 +38,59 @@ Item load_item(const BatchContext& context, std::size_t seq, std::span<std::uint
           .failure = {}};
 }
 
-std::string as_string(const std::vector<std::byte>& bytes) { return std::string(as_text(bytes)); }
-
 }  // namespace
 
-Labels::Labels(const std::string& source) : identity_(source) {
+Labels::Labels(const std::string& source, const FileList& files) : identity_(source) {
   if (source == "parent" || source == "none") return;
-  table_.emplace(source);
+  const LabelTable table(source);
   identity_ = "TSV " + hex(xxh3(read_file(source)));
+  std::unordered_map<std::string, std::uint32_t> numbers = {{"", 0}};
+  names_ = {""};
+  number_of_.reserve(files.size());
+  for (const ListedFile& file : files) {
+    const std::string label = file.problem.empty() ? table.label_of(file.path).value_or("") : "";
+    const auto [entry, added] = numbers.try_emplace(label, static_cast<std::uint32_t>(names_.size()));
+    if (added) names_.push_back(label);
+    number_of_.push_back(entry->second);
+  }
 }
 
-std::optional<std::string> Labels::of(const std::string& path) const {
-  if (table_) return table_->label_of(path);
-  return identity_ == "parent" ? parent_label(path) : std::nullopt;
+std::optional<std::string> Labels::of(std::size_t seq, const std::string& path) const {
+  if (number_of_.empty()) return identity_ == "parent" ? parent_label(path) : std::nullopt;
+  const std::string& name = names_[number_of_[seq]];
+  return name.empty() ? std::nullopt : std::optional(name);
 }
 
-BatchOutput process_batch(const BatchContext& context, std::size_t first) {
+void process_batch(const BatchContext& context, std::size_t first, BatchBuffers& buffers, BatchOutput& output) {
   const std::size_t count = std::min(context.options.batch, context.listing.files.size() - first);
   const std::size_t input_bytes = context.encoder.input_bytes(), dim = context.encoder.dim();
   const bool independent = context.encoder.independent();
-  std::vector<std::uint8_t> inputs(context.options.batch * input_bytes);
-  std::vector<Item> items;
-  std::vector<std::size_t> slot_of(count);
-  std::size_t good = 0;
+  buffers.inputs.assign(context.options.batch * input_bytes, 0);
+  buffers.vectors.resize(context.options.batch * dim);
+  buffers.slot_of.clear();
+  for (std::string& part : output.parts) part.clear();
+  output.items = count;
+  output.rows = output.failed = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    slot_of[i] = independent ? good : i;
-    items.push_back(load_item(context, first + i, {inputs.data() + slot_of[i] * input_bytes, input_bytes}));
-    if (items.back().row) ++good;
-  }
-  const std::size_t slots = independent ? good : context.options.batch;
-  std::vector<float> vectors(slots * dim);
-  if (good > 0) context.encoder.encode({inputs.data(), slots * input_bytes}, {vectors.data(), slots, dim});
-
-  BatchOutput output;
-  std::vector<std::byte> rows, stamps(count * sizeof(Stamp));
-  for (std::size_t i = 0; i < count; ++i) {
-    std::memcpy(stamps.data() + i * sizeof(Stamp), &items[i].stamp, sizeof(Stamp));
-    if (items[i].row) {
-      append_items(rows, {vectors.data() + slot_of[i] * dim, dim}, context.options.dtype);
-      output.parts[kRows] += to_json_line(*items[i].row) + "\n";
+    const std::size_t slot = independent ? output.rows : i;
+    const Item item = load_item(context, first + i, {buffers.inputs.data() + slot * input_bytes, input_bytes});
+    output.parts[kInputs] += as_text(std::as_bytes(std::span(&item.stamp, 1)));
+    if (item.row) {
+      output.parts[kRows] += to_json_line(*item.row) + "\n";
+      buffers.slot_of.push_back(slot);
       ++output.rows;
     } else {
-      output.parts[kFailed] += to_json_line(*items[i].failure) + "\n";
+      output.parts[kFailed] += to_json_line(*item.failure) + "\n";
       ++output.failed;
     }
   }
-  output.items = count;
-  output.parts[kVectors] = as_string(rows);
-  output.parts[kInputs] = as_string(stamps);
-  return output;
+  const std::size_t slots = independent ? output.rows : context.options.batch;
+  if (output.rows > 0)
+    context.encoder.encode({buffers.inputs.data(), slots * input_bytes}, {buffers.vectors.data(), slots, dim});
+  buffers.items.clear();
+  for (const std::size_t slot : buffers.slot_of)
+    append_items(buffers.items, {buffers.vectors.data() + slot * dim, dim}, context.options.dtype);
+  output.parts[kVectors] += as_text(buffers.items);
 }
 
 }  // namespace cbir
