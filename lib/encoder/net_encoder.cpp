@@ -136,13 +136,18 @@ class NetEncoder : public Encoder {
                           static_cast<std::uint32_t>(picture.height)});
       rows.push_back(i);
     }
-    std::vector<float> vectors(inputs.size() * dim());
-    if (!inputs.empty()) net_.run(net_.api().encode, inputs.data(), inputs.size(), vectors.data(), preset());
-    for (std::size_t k = 0; k < rows.size(); ++k) {
-      if (pictures[rows[k]].data.empty()) continue;
-      const std::span<float> row = out.row(rows[k]);
-      std::copy_n(vectors.begin() + static_cast<std::ptrdiff_t>(k * dim()), dim(), row.begin());
-      normalise(row, preset().normalization == "l2");
+    if (inputs.empty()) return;
+    if (inputs.size() == out.rows && out.stride == out.cols) {
+      net_.run(net_.api().encode, inputs.data(), inputs.size(), out.data, preset());
+    } else {
+      std::vector<float> vectors(inputs.size() * dim());
+      net_.run(net_.api().encode, inputs.data(), inputs.size(), vectors.data(), preset());
+      for (std::size_t k = 0; k < rows.size(); ++k)
+        std::copy_n(vectors.begin() + static_cast<std::ptrdiff_t>(k * dim()), dim(), out.row(rows[k]).begin());
+    }
+    for (const std::size_t i : rows) {
+      if (pictures[i].data.empty()) std::ranges::fill(out.row(i), 0.0F);
+      else normalise(out.row(i), preset().normalization == "l2");
     }
   }
 

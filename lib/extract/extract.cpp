@@ -1,6 +1,7 @@
 #include <cbir/extract/extract.hpp>
 
 #include <fmt/format.h>
+#include <oneapi/tbb/enumerable_thread_specific.h>
 #include <oneapi/tbb/parallel_pipeline.h>
 #include <oneapi/tbb/task_arena.h>
 
@@ -58,12 +59,6 @@ Arguments arguments_of(const Listing& listing, const EncoderChoice& encoder, con
           {"list", digest_of(listing)}};
 }
 
-/// A label that is missing or ambiguous shows before hours of work, not after.
-void check_labels(const Listing& listing, const Labels& labels) {
-  for (const ListedFile& file : listing.files)
-    if (file.problem.empty()) labels.of(file.path);
-}
-
 bool exceeds(const FailureLimit& limit, std::uint64_t failed, std::size_t total) {
   return (limit.count && failed > *limit.count) ||
          (limit.fraction && static_cast<double>(failed) > *limit.fraction * static_cast<double>(total));
@@ -115,14 +110,14 @@ void run_pipeline(const BatchContext& context, State& state, const ExtractProgre
   // Results wait in slots of our own: what is in flight when a filter throws would leak out of oneTBB's. A slot is free
   // again when its turn comes, as batches leave in order and `tokens` of them are under way at most.
   std::vector<BatchOutput> slots(tokens);
+  tbb::enumerable_thread_specific<BatchBuffers> buffers;
   const auto work = [&](std::size_t first) {
     BatchOutput& slot = slots[first / batch % tokens];
-    slot = process_batch(context, first);
+    process_batch(context, first, buffers.local(), slot);
     return &slot;
   };
   const auto sink = [&](BatchOutput* output) {
     state.append(*output);
-    *output = {};
     if (exceeds(context.options.max_failures, state.counts().failed, total)) too_many_failures(state, total);
     if (progress) progress(state.counts().items, state.counts().failed);
   };
@@ -176,8 +171,7 @@ ExtractReport extract(const Listing& listing, const EncoderChoice& choice, const
                       const ExtractProgress& progress) {
   validate(options);
   if (listing.files.empty()) throw MissingInput("the list of pictures is empty");
-  const Labels labels(options.label);
-  check_labels(listing, labels);
+  const Labels labels(options.label, listing.files);
   const Arguments arguments = arguments_of(listing, choice, options, labels);
 
   State state(options.output);

@@ -22,7 +22,7 @@ std::uint64_t max_file_bytes(const DecodeOptions& options) {
 
 LoadedPicture load_picture(const std::string& path, const DecodeOptions& options, const Encoder& encoder, Image& slot) {
   LoadedPicture loaded;
-  slot = {};
+  slot.data.clear();
   InputFile file;
   std::string stage = "read";
   const auto fail = [&](const std::string& reason) { loaded.failure = LoadFailure{stage, reason}; };
@@ -30,7 +30,10 @@ LoadedPicture load_picture(const std::string& path, const DecodeOptions& options
     read_input(path, max_file_bytes(options), file);
     stage = "decode";
     const Image picture = decode_image(file.data, options);
-    slot = preprocess(picture, encoder.preset().preprocessing);
+    const Image input = preprocess(picture, encoder.preset().preprocessing);
+    slot.width = input.width;
+    slot.height = input.height;
+    slot.data.assign(input.data.begin(), input.data.end());  // into memory that the slot has already
     loaded.bytes = file.data.size();
     loaded.width = picture.width;
     loaded.height = picture.height;
