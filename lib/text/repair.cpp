@@ -1,5 +1,6 @@
 #include "repair.hpp"
 
+#include <fmt/format.h>
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
 
@@ -11,6 +12,8 @@ namespace cbir::text {
 namespace {
 
 using icu::UnicodeString;
+
+constexpr int kMostPasses = 32;  // each resolves one level of "&amp;amp;amp;": hostile text must not take minutes
 
 /// An ICU call that fails lacks memory or its data.
 void check(UErrorCode status, const char* what) {
@@ -110,12 +113,13 @@ UnicodeString remove_controls(const UnicodeString& text) {
 }
 
 UnicodeString repair_line(UnicodeString text, bool references) {
-  for (;;) {
+  for (int pass = 0; pass < kMostPasses; ++pass) {
     UnicodeString repaired = references ? unescape_terminated(text) : text;
     repaired = normalised(remove_controls(replace_characters(repaired)), false);
     if (repaired == text) return text;
     text = repaired;
   }
+  throw ResourceLimit(fmt::format("a text with HTML references inside one another, more than {} deep", kMostPasses));
 }
 
 }  // namespace

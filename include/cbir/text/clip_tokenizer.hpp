@@ -52,7 +52,8 @@ class ClipTokenizer {
   std::int32_t end_token() const { return static_cast<std::int32_t>(size() - 1); }
 
   /// The tokens of a UTF-8 text, without start and end. "<|startoftext|>" and "<|endoftext|>" in it are those tokens, as
-  /// in the original. Thread-safe. Throws DamagedFile if the text is not UTF-8, ResourceLimit if it is above kMaxBytes.
+  /// in the original. Thread-safe. Throws DamagedFile if the text is not UTF-8, ResourceLimit if it is above kMaxBytes or
+  /// its HTML references are nested more than 32 deep.
   std::vector<std::int32_t> encode(std::string_view text) const;
 
   /// The same as a row of `context` tokens, at least 2; a text that is too long is cut. The caller says so.
