@@ -86,7 +86,8 @@ void BytePairs::encode(std::string_view word, std::vector<std::int32_t>& out) co
   std::vector<Node> nodes(word.size());
   const std::size_t end = word.size();
   for (std::size_t i = 0; i < end; ++i)
-    nodes[i] = {kSymbolOfByte[static_cast<unsigned char>(word[i])], i - 1, i + 1};  // the first has none before: never used
+    nodes[i] = {kSymbolOfByte[static_cast<unsigned char>(word[i])], i - 1,
+                i + 1};  // the first has none before: never used
   nodes.back().symbol += static_cast<std::int32_t>(kBytes);
 
   // Merges that are possible, the first learned and leftmost on top. A merge is learned after those that made its

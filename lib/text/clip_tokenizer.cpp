@@ -92,8 +92,10 @@ ClipTokenizer::ClipTokenizer(Bytes merges_gz, const std::string& name, std::size
   const std::string content = text::gunzip(merges_gz, name, kMaxVocabulary);
   const auto lines = static_cast<std::size_t>(std::count(content.begin(), content.end(), '\n'));
   if (lines < merges + 1)
-    throw DamagedFile(fmt::format("{}: {}, expected one of header and {} of merges; is this another file than CLIP's "
-                                  "vocabulary?", display_path(name), counted(lines, "line"), merges));
+    throw DamagedFile(
+        fmt::format("{}: {}, expected one of header and {} of merges; is this another file than CLIP's "
+                    "vocabulary?",
+                    display_path(name), counted(lines, "line"), merges));
   const auto body = std::string_view(content).substr(content.find('\n') + 1);
   vocabulary_ = std::make_unique<Vocabulary>(Vocabulary{text::BytePairs(body, merges, name, 2)});
 }
@@ -106,7 +108,8 @@ std::size_t ClipTokenizer::size() const { return vocabulary_->pairs.size() + 2; 
 
 std::vector<std::int32_t> ClipTokenizer::encode(std::string_view text) const {
   if (text.size() > kMaxBytes)
-    throw ResourceLimit(fmt::format("a text of {}; at most {} are read", human_bytes(text.size()), human_bytes(kMaxBytes)));
+    throw ResourceLimit(
+        fmt::format("a text of {}; at most {} are read", human_bytes(text.size()), human_bytes(kMaxBytes)));
   if (!is_utf8(text))
     throw DamagedFile(fmt::format("not UTF-8: {}; convert it, e.g. with iconv -f latin1 -t utf-8", display_path(text)));
 

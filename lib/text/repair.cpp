@@ -4,6 +4,9 @@
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
 
+#include <string>
+#include <string_view>
+
 #include <cbir/base/error.hpp>
 
 #include "html.hpp"
@@ -30,33 +33,25 @@ UnicodeString normalised(const UnicodeString& text, bool compatibility) {
   return out;
 }
 
-/// The letters of a Latin ligature or digraph, null for other characters.
-const char16_t* letters_of(char32_t c) {
-  switch (c) {
-    case 0x0132: return u"IJ";
-    case 0x0133: return u"ij";
-    case 0x0149: return u"\u02BCn";
-    case 0x01C4: return u"D\u017D";
-    case 0x01C5: return u"D\u017E";
-    case 0x01C6: return u"d\u017E";
-    case 0x01C7: return u"LJ";
-    case 0x01C8: return u"Lj";
-    case 0x01C9: return u"lj";
-    case 0x01CA: return u"NJ";
-    case 0x01CB: return u"Nj";
-    case 0x01CC: return u"nj";
-    case 0x01F1: return u"DZ";
-    case 0x01F2: return u"Dz";
-    case 0x01F3: return u"dz";
-    case 0xFB00: return u"ff";
-    case 0xFB01: return u"fi";
-    case 0xFB02: return u"fl";
-    case 0xFB03: return u"ffi";
-    case 0xFB04: return u"ffl";
-    case 0xFB05: return u"\u017Ft";
-    case 0xFB06: return u"st";
-    default: return nullptr;
-  }
+struct Ligature {
+  char32_t character;
+  std::u16string_view letters;
+};
+
+constexpr Ligature kLigatures[] = {
+    {0x0132, u"IJ"},      {0x0133, u"ij"}, {0x0149, u"\u02BCn"}, {0x01C4, u"D\u017D"}, {0x01C5, u"D\u017E"},
+    {0x01C6, u"d\u017E"}, {0x01C7, u"LJ"}, {0x01C8, u"Lj"},      {0x01C9, u"lj"},      {0x01CA, u"NJ"},
+    {0x01CB, u"Nj"},      {0x01CC, u"nj"}, {0x01F1, u"DZ"},      {0x01F2, u"Dz"},      {0x01F3, u"dz"},
+    {0xFB00, u"ff"},      {0xFB01, u"fi"}, {0xFB02, u"fl"},      {0xFB03, u"ffi"},     {0xFB04, u"ffl"},
+    {0xFB05, u"\u017Ft"}, {0xFB06, u"st"},
+};
+
+/// The letters of a Latin ligature or digraph, empty for other characters.
+std::u16string_view letters_of(char32_t c) {
+  if (c < kLigatures[0].character) return {};
+  for (const Ligature& ligature : kLigatures)
+    if (ligature.character == c) return ligature.letters;
+  return {};
 }
 
 /// Straight quotes and plain line ends; other characters as they are.
@@ -87,8 +82,8 @@ UnicodeString replace_characters(const UnicodeString& text) {
   const auto add = [&](char32_t c) { out.append(static_cast<UChar32>(plain(c))); };
   for (std::int32_t i = 0; i < text.length(); i = text.moveIndex32(i, 1)) {
     const char32_t c = windows_1252(static_cast<char32_t>(text.char32At(i)));
-    if (const char16_t* letters = letters_of(c)) {
-      for (; *letters; ++letters) add(*letters);
+    if (const std::u16string_view letters = letters_of(c); !letters.empty()) {
+      for (const char16_t letter : letters) add(letter);
     } else if (c == 0x3000) {
       add(' ');
     } else if (c >= 0xFF01 && c <= 0xFFEF) {

@@ -42,6 +42,12 @@ def assigned(first, last):
     return [chr(c) for c in range(first, last + 1) if unicodedata.category(chr(c)) not in ('Cn', 'Cs', 'Co')]
 
 
+def characters():
+    """Every character that this Python's Unicode has, each within a word and at its end."""
+    known = assigned(0, 0x10FFFF)
+    return [' '.join(f'a{c}b{c}' for c in known[i:i + 8]) for i in range(0, len(known), 8)]
+
+
 def texts(count, seed=1):
     """`count` texts; the first hold every named reference of HTML and every ligature."""
     rng = random.Random(seed)

@@ -52,7 +52,7 @@ TEST_CASE("pairs are joined in the order in which the merges were learned") {
   CHECK(tokenizer.encode("thin") == Tokens{kTh, byte('i'), last('n')});  // "in" is not at a word's end
   CHECK(tokenizer.encode("thing") == Tokens{kTh, kIng});                 // "in" was learned before "ng</w>"
   CHECK(tokenizer.encode("ining") == Tokens{kIn, kIng});
-  CHECK(tokenizer.encode("aaaaa") == Tokens{kAa, kAa, last('a')});       // leftmost first
+  CHECK(tokenizer.encode("aaaaa") == Tokens{kAa, kAa, last('a')});  // leftmost first
   CHECK(tokenizer.encode("x") == Tokens{last('x')});
 }
 
@@ -97,7 +97,8 @@ TEST_CASE("character references are resolved") {
     CHECK(tokenizer.encode(text) == tokenizer.encode(cleaned));
   };
   same("&amp;amp;amp;amp; &lt;a&gt;", "& <a>");
-  same("&copy2024 &notit; &hellip &hellip;", "\u00a92024 \u00acit; &hellip \u2026");  // without semicolon: the longest name
+  same("&copy2024 &notit; &hellip &hellip;",
+       "\u00a92024 \u00acit; &hellip \u2026");  // without semicolon: the longest name
   same("&#65;&#x41&#128; &#xD800; &#99999999999;", "aa\u20ac \ufffd \ufffd");
   same("a&#1;b&#xFFFE;", "ab");
   same("P&EACUTE;REZ STRA&SZLIG;E", "p\u00e9rez strasse");
@@ -139,7 +140,8 @@ TEST_CASE("what is no vocabulary is refused") {
   CHECK_THROWS_WITH(open("no gzip file", kCount), StartsWith("tiny.gz: "));
   CHECK_THROWS_AS(open("", kCount), DamagedFile);
   CHECK_THROWS_WITH(open(data + "x", kCount), ContainsSubstring("1 byte behind its end"));
-  for (std::size_t size = 0; size < data.size(); ++size) CHECK_THROWS_AS(open(data.substr(0, size), kCount), DamagedFile);
+  for (std::size_t size = 0; size < data.size(); ++size)
+    CHECK_THROWS_AS(open(data.substr(0, size), kCount), DamagedFile);
   std::string flipped = data;
   flipped[flipped.size() - 6] ^= 1;  // in the checksum
   CHECK_THROWS_AS(open(flipped, kCount), DamagedFile);

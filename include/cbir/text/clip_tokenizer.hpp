@@ -5,9 +5,9 @@
 /// HTML references are resolved twice, whitespace is collapsed and letters are made lower case; then it is split into
 /// words, numbers and punctuation, whose UTF-8 bytes are joined by byte-pair encoding.
 ///
-/// The original's repair is ftfy's fix_text: here are C1 controls as Windows-1252, ligatures, full and half width, curly
-/// quotes, line ends, terminal escapes, control characters and NFC, but not the guess that text was decoded by the
-/// wrong encoding ("schÃ¶n" for "schön"): such text is taken as it stands.
+/// The original's repair is ftfy's fix_text: here are C1 controls as Windows-1252, ligatures, full and half width,
+/// curly quotes, line ends, terminal escapes, control characters and NFC, but not the guess that text was decoded by
+/// the wrong encoding ("schÃ¶n" for "schön"): such text is taken as it stands.
 ///
 /// Letters, numbers and case are those of ICU's version of Unicode. Characters that a newer Unicode added may be split
 /// otherwise than by an original whose tables are older or newer.
@@ -51,9 +51,9 @@ class ClipTokenizer {
   std::int32_t start_token() const { return static_cast<std::int32_t>(size() - 2); }
   std::int32_t end_token() const { return static_cast<std::int32_t>(size() - 1); }
 
-  /// The tokens of a UTF-8 text, without start and end. "<|startoftext|>" and "<|endoftext|>" in it are those tokens, as
-  /// in the original. Thread-safe. Throws DamagedFile if the text is not UTF-8, ResourceLimit if it is above kMaxBytes or
-  /// its HTML references are nested more than 32 deep.
+  /// The tokens of a UTF-8 text, without start and end. "<|startoftext|>" and "<|endoftext|>" in it are those tokens,
+  /// as in the original. Thread-safe. Throws DamagedFile if the text is not UTF-8, ResourceLimit if it is above
+  /// kMaxBytes or its HTML references are nested more than 32 deep.
   std::vector<std::int32_t> encode(std::string_view text) const;
 
   /// The same as a row of `context` tokens, at least 2; a text that is too long is cut. The caller says so.
