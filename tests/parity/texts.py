@@ -83,7 +83,7 @@ def texts(count, seed=1):
         out.append(' '.join(f'&{name.upper()}' for name in names[i:i + 4]))
     out += ['', ' ', '\0', '\n\n', '&', '<', 'ς', 'Σ', 'ΑΣ', 'ΑΣΑ', "'", "'s", "''s", 'x' * 5000, 'ab' * 999, '東' * 500, '😀' * 300,
             'a b ' * 300, 'a\nb < c\n&amp; &EACUTE;', '&EACUTE;\nb < c\n&EACUTE;', 'ǅ ǆ Ǆ', 'İ', 'ﷺ', 'a\u0345b', '!\u0345!',
-            '&' + 'amp;' * 30 + 'lt;', '&am\x01p;', '＆amp;', '&#3&#56;;amp;', '\x1b[\x1b[mm', '\x81\x92\x93']
+            '&' + 'amp;' * 30 + 'lt;', '&am\x01p;', '＆amp;', '&#3&#56;;amp;', '&#000000000000000000000008220;', '&#00000000000000000000008220;', '\x1b[\x1b[mm', '\x81\x92\x93']
     while len(out) < count:
         size = rng.choice([1, 2, 4, 6, 8, 12, 20]) if rng.random() < .97 else rng.randint(60, 200)
         out.append(spaced(word() for _ in range(size)))

@@ -59,6 +59,8 @@ TEST_CASE("pairs are joined in the order in which the merges were learned") {
 TEST_CASE("a merge of merges") {
   const ClipTokenizer tokenizer = tiny("header\ni n\nin g</w>\n", 2);
   CHECK(tokenizer.encode("king") == Tokens{byte('k'), 513});
+  const ClipTokenizer leftwards = tiny("header\nn g</w>\ni ng</w>\n", 2);
+  CHECK(leftwards.encode("king") == Tokens{byte('k'), 513});
 }
 
 TEST_CASE("words, numbers, punctuation and contractions are split as by the original") {
@@ -68,6 +70,7 @@ TEST_CASE("words, numbers, punctuation and contractions are split as by the orig
   CHECK(tokenizer.encode("!'s") == Tokens{byte('!'), last('\''), last('s')});  // a run that began before it
   CHECK(tokenizer.encode("<|endoftext|>") == Tokens{kEnd});
   CHECK(tokenizer.encode("x<|StartOfText|>") == Tokens{last('x'), kStart});
+  CHECK(tokenizer.encode("x'\u017Fy") == Tokens{last('x'), byte('\''), 129, 123 + 256, last('y')});  // long s
   CHECK(tokenizer.encode("a\u0345b") == tokenizer.encode("a b"));
   CHECK(tokenizer.encode("").empty());
   CHECK(tokenizer.encode(" \n\u3000").empty());
@@ -102,7 +105,10 @@ TEST_CASE("character references are resolved") {
   same("&#65;&#x41&#128; &#xD800; &#99999999999;", "aa\u20ac \ufffd \ufffd");
   same("a&#1;b&#xFFFE;", "ab");
   same("P&EACUTE;REZ STRA&SZLIG;E", "p\u00e9rez strasse");
-  same("< P&EACUTE;REZ", "< p&amp;amp;eacute;rez");  // capitals are ftfy's, which takes text with '<' as it is
+  same("< P&EACUTE;REZ", "< p&amp;amp;eacute;rez");     // capitals are ftfy's, which takes text with '<' as it is
+  same("a < b\nP&EACUTE;", "a < b p&amp;amp;eacute;");  // and what follows it
+  same("&#8220;", "\"");                                // by ftfy, which straightens quotes and reads short references
+  CHECK(tokenizer.encode("&#000000000000000000000008220;") != tokenizer.encode("\""));
   same("& &# &#x; &nope; &", "& &# &#x; &nope; &");
 }
 
