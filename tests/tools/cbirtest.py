@@ -51,4 +51,13 @@ def need(test, path):
         test.skipTest(f'{path} is not here')
 
 
+def peer_python(test):
+    """The Python interpreter that has the packages of tests/peers/requirements.txt; skips a test where they are not and
+    cannot be fetched."""
+    done = subprocess.run([SOURCE / 'tests/peers/environment'], capture_output=True, text=True, timeout=600)
+    if done.returncode != 0:
+        test.skipTest(done.stderr.strip())
+    return done.stdout.strip()
+
+
 main = unittest.main
