@@ -178,8 +178,10 @@ Content ZipArchive::read(std::string_view name) {
   if (entry.method == kStored)
     content = {file_.subspan(static_cast<std::size_t>(entry.first), static_cast<std::size_t>(entry.size)), owner_};
   else content = inflate(shown, entry);
+#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // a fuzzer cannot make one up
   if (!entry.checked && libdeflate_crc32(0, content.data.data(), content.data.size()) != entry.crc)
     damaged(fmt::format("entry {} at byte {} does not agree with its CRC-32", shown, entry.first));
+#endif
   entry.checked = true;
   if (entry.method == kDeflated) inflated_.emplace(found->first, content);
   return content;
