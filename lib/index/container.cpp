@@ -30,10 +30,20 @@ bool all_zero(Bytes data) {
   return std::all_of(data.begin(), data.end(), [](std::byte b) { return b == std::byte{0}; });
 }
 
+/// A fuzzer cannot make up a checksum; what comes after it is to be reached.
+bool sound(Bytes data, const Xxh3& digest) {
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+  static_cast<void>(data), static_cast<void>(digest);
+  return true;
+#else
+  return xxh3(data) == digest;
+#endif
+}
+
 /// A record whose last 16 bytes are the checksum of the rest.
 bool sound_record(Bytes record) {
   const std::size_t size = record.size() - sizeof(Xxh3);
-  return xxh3(record.first(size)) == digest_at(record, size);
+  return sound(record.first(size), digest_at(record, size));
 }
 
 /// Tells an index with a damaged magic from a file that never was one.
@@ -111,7 +121,7 @@ std::string read_root(Bytes file, std::size_t slot, Root& root) {
 /// The checksum covers the padding, which must be zero.
 bool sound_section(Bytes file, std::uint64_t offset, std::uint64_t bytes, const Xxh3& digest) {
   const Bytes whole = file.subspan(offset, padded(bytes));
-  return xxh3(whole) == digest && all_zero(whole.subspan(bytes));
+  return sound(whole, digest) && all_zero(whole.subspan(bytes));
 }
 
 /// The table's sections follow one another from the first page to the table without gap, so that no byte is outside all

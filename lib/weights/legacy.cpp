@@ -17,12 +17,20 @@ namespace {
 constexpr std::string_view kMagic = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 constexpr std::int64_t kProtocol = 1001;
 
-const pickle::Value* find(const pickle::Value& object, std::string_view wanted) {
-  const pickle::Dict* dict = object.get<pickle::Dict>();
-  if (!dict) return nullptr;
-  for (const auto& [key, value] : dict->items)
-    if (const std::string* text = key->get<std::string>(); text && *text == wanted) return value;
-  return nullptr;
+using References = std::map<std::string_view, const pickle::StorageRef*>;
+using Storages = std::map<std::string_view, Bytes>;
+
+/// All storages that a pickled object refers to, by key; each with the type and the number of elements that it states.
+References referenced_storages(const pickle::Arena& arena, const std::string& name) {
+  References out;
+  for (const pickle::Value& value : arena) {
+    const pickle::StorageRef* ref = value.get<pickle::StorageRef>();
+    if (!ref) continue;
+    const auto [entry, fresh] = out.emplace(ref->key, ref);
+    if (!fresh && (entry->second->type != ref->type || entry->second->elements != ref->elements))
+      throw DamagedFile(fmt::format("{}: storage '{}' is described in two ways", display_path(name), ref->key));
+  }
+  return out;
 }
 
 void check_head(ByteReader& reader) {
@@ -33,7 +41,8 @@ void check_head(ByteReader& reader) {
   if (!protocol || *protocol != kProtocol)
     throw DamagedFile(
         fmt::format("{}: the protocol version at byte {} is not {}", display_path(reader.name()), at, kProtocol));
-  const pickle::Value* order = find(pickle::load(reader, arena), "little_endian");
+  const pickle::Dict* facts = pickle::load(reader, arena).get<pickle::Dict>();
+  const pickle::Value* order = facts ? pickle::find(*facts, "little_endian") : nullptr;
   if (!order || !order->get<bool>())
     throw DamagedFile(fmt::format("{}: does not state its byte order", display_path(reader.name())));
   if (!*order->get<bool>())
@@ -42,15 +51,14 @@ void check_head(ByteReader& reader) {
 }
 
 /// The raw storages, in the order of their keys, up to the end of the file.
-Storages read_storages(ByteReader& reader, const pickle::Value& keys,
-                       const std::map<std::string, const pickle::StorageRef*>& referenced) {
+Storages read_storages(ByteReader& reader, const pickle::Value& keys, const References& referenced) {
   const std::string file = display_path(reader.name());
   const pickle::List* list = keys.get<pickle::List>();
   if (!list)
     throw DamagedFile(fmt::format("{}: the list of storages before byte {} is no list", file, reader.offset()));
   Storages storages;
   for (const pickle::Value* item : list->items) {
-    const std::string* key = item->get<std::string>();
+    const std::string_view* key = item->get<std::string_view>();
     const auto known = key ? referenced.find(*key) : referenced.end();
     if (known == referenced.end())
       throw DamagedFile(
@@ -67,7 +75,7 @@ Storages read_storages(ByteReader& reader, const pickle::Value& keys,
           "{}: the file ends within storage '{}': {} elements of {} bytes wanted at byte {}, {} bytes are there", file,
           *key, elements, item_bytes, reader.offset(), reader.remaining()));
     const Bytes data = reader.take(static_cast<std::size_t>(elements) * item_bytes, "a storage");
-    if (!storages.emplace(*key, Storage{ref.type, data}).second)
+    if (!storages.emplace(*key, data).second)
       throw DamagedFile(fmt::format("{}: storage '{}' at byte {} was there before", file, *key, at));
   }
   if (storages.size() != referenced.size())
@@ -92,11 +100,12 @@ TensorMap read_legacy_checkpoint(Bytes file, const std::string& name, const std:
   check_head(reader);
   pickle::Arena arena;
   const pickle::Value& object = pickle::load(reader, arena);
-  const auto referenced = referenced_storages(arena, name);
+  const References referenced = referenced_storages(arena, name);
   pickle::Arena key_arena;
   const pickle::Value& keys = pickle::load(reader, key_arena);
   const Storages storages = read_storages(reader, keys, referenced);
-  return state_dict(object, storages, name, file.size(), owner);
+  const FindStorage find = [&](const pickle::StorageRef& ref) { return Storage{storages.at(ref.key), owner}; };
+  return state_dict(object, find, {name, file.size(), nullptr});
 }
 
 }  // namespace cbir::weights

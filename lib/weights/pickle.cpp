@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <bit>
+#include <optional>
 #include <unordered_map>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/text.hpp>
 
+#include "pickle_opcodes.hpp"
 #include "torch_objects.hpp"
 
 namespace cbir::pickle {
@@ -15,53 +17,7 @@ namespace {
 
 // Far above any real checkpoint (a few thousand tensors), low enough that a hostile file cannot take much memory.
 constexpr std::size_t kMaxValues = 2'000'000;
-
-enum Opcode : std::uint8_t {
-  kMark = '(',
-  kStop = '.',
-  kPop = '0',
-  kPopMark = '1',
-  kBinInt = 'J',
-  kBinInt1 = 'K',
-  kBinInt2 = 'M',
-  kNone = 'N',
-  kBinPersId = 'Q',
-  kReduce = 'R',
-  kBinString = 'T',
-  kShortBinString = 'U',
-  kBinUnicode = 'X',
-  kAppend = 'a',
-  kBuild = 'b',
-  kGlobal = 'c',
-  kAppends = 'e',
-  kBinGet = 'h',
-  kLongBinGet = 'j',
-  kBinPut = 'q',
-  kLongBinPut = 'r',
-  kSetItem = 's',
-  kTuple = 't',
-  kSetItems = 'u',
-  kBinFloat = 'G',
-  kEmptyDict = '}',
-  kEmptyList = ']',
-  kEmptyTuple = ')',
-  kBinBytes = 'B',
-  kShortBinBytes = 'C',
-  kProto = 0x80,
-  kTuple1 = 0x85,
-  kTuple2 = 0x86,
-  kTuple3 = 0x87,
-  kNewTrue = 0x88,
-  kNewFalse = 0x89,
-  kLong1 = 0x8a,
-  kLong4 = 0x8b,
-  kShortBinUnicode = 0x8c,
-  kBinUnicode8 = 0x8d,
-  kBinBytes8 = 0x8e,
-  kStackGlobal = 0x93,
-  kMemoize = 0x94,
-  kFrame = 0x95
-};
+constexpr std::size_t kMaxName = 512;  // of a module or a class
 
 class Unpickler {
  public:
@@ -131,26 +87,38 @@ class Unpickler {
     push({std::move(tuple)});
   }
 
-  std::string take_text(std::uint64_t length) {
-    std::string text(as_text(reader_.take(static_cast<std::size_t>(length), "a string")));
-    if (!is_utf8(text)) damaged("a string is not UTF-8");
-    return text;
+  std::string_view take_bytes(std::uint64_t length, std::string_view what) {
+    return as_text(reader_.take(static_cast<std::size_t>(length), what));
   }
 
-  std::string take_line() {
-    std::string line;
-    for (;;) {
-      const char c = static_cast<char>(reader_.read<std::uint8_t>("a name"));
-      if (c == '\n') return line;
-      if (line.size() >= 512) damaged("a name of more than 512 bytes");
-      line += c;
-    }
+  void push_text(std::uint64_t length) {
+    const std::string_view text = take_bytes(length, "a string");
+    if (!is_utf8(text)) damaged("a string is not UTF-8");
+    push({text});
+  }
+
+  /// Python 2's str: a name or raw bytes.
+  void push_old_text(std::uint64_t length) {
+    const std::string_view text = take_bytes(length, "a string");
+    if (is_utf8(text)) push({text});
+    else push({Blob{text}});
+  }
+
+  std::string_view take_line() {
+    const std::size_t first = reader_.offset();
+    std::size_t length = 0;
+    while (reader_.read<char>("a name") != '\n')
+      if (++length > kMaxName) damaged(fmt::format("a name of more than {} bytes", kMaxName));
+    reader_.seek(first, "a name");
+    const std::string_view line = take_bytes(length, "a name");
+    reader_.read<char>("a name");
+    return line;
   }
 
   void push_long(std::uint64_t length) {
-    const std::string_view bytes = as_text(reader_.take(static_cast<std::size_t>(length), "an integer"));
+    const std::string_view bytes = take_bytes(length, "an integer");
     if (bytes.size() > 8) {
-      push({Blob{std::string(bytes)}});
+      push({Blob{bytes}});
       return;
     }
     std::uint64_t number = !bytes.empty() && (bytes.back() & 0x80) ? ~std::uint64_t{0} : 0;
@@ -158,34 +126,29 @@ class Unpickler {
     push({static_cast<std::int64_t>(number)});
   }
 
-  void push_global(const std::string& name) {
-    if (!is_known_global(name))
-      throw Incompatible(fmt::format(
-          "{}: uses {} (at byte {}), which is neither a tensor nor a plain container; nothing in a checkpoint is ever "
-          "executed. Save the state_dict of the model alone",
-          display_path(reader_.name()), display_path(name), start_));
-    push({Global{name}});
-  }
-
   std::uint32_t memo_key(std::uint8_t opcode) {
     return opcode == kBinGet || opcode == kBinPut ? reader_.read<std::uint8_t>("a memo index")
                                                   : reader_.read<std::uint32_t>("a memo index");
   }
 
-  void add_items(Value* dict_value, const std::vector<const Value*>& items) {
-    Dict* dict = std::get_if<Dict>(&dict_value->v);
+  void add_items(Value* target, const std::vector<const Value*>& items) {
+    Dict* dict = std::get_if<Dict>(&target->v);
+    if (Object* object = std::get_if<Object>(&target->v)) dict = &object->items;
     if (!dict) damaged("items are set in something that is not a dict");
     if (items.size() % 2) damaged("a key without a value");
     for (std::size_t i = 0; i < items.size(); i += 2) dict->items.emplace_back(items[i], items[i + 1]);
   }
 
-  void append_items(Value* list_value, const std::vector<const Value*>& items) {
-    List* list = std::get_if<List>(&list_value->v);
+  void append_items(Value* target, const std::vector<const Value*>& items) {
+    if (target->get<Object>()) return;  // a list's subclass: its elements have no names
+    List* list = std::get_if<List>(&target->v);
     if (!list) damaged("items are appended to something that is not a list");
     list->items.insert(list->items.end(), items.begin(), items.end());
   }
 
   void reduce();
+  void new_object(bool keywords);
+  void build();
 
   ByteReader& reader_;
   Arena& arena_;
@@ -208,25 +171,27 @@ void Unpickler::step(std::uint8_t opcode) {
       reader_.read<std::uint64_t>("a frame's length");
       return;  // only a hint for buffering
     case kGlobal: {
-      const std::string module = take_line();
-      return push_global(module + "." + take_line());
+      const std::string_view module = take_line();
+      push({Global{module, take_line()}});
+      return;
     }
     case kStackGlobal: {
-      const std::string* name = pop()->get<std::string>();
-      const std::string* module = pop()->get<std::string>();
-      if (!name || !module) damaged("a global without a name");
-      return push_global(*module + "." + *name);
+      const std::string_view* name = pop()->get<std::string_view>();
+      const std::string_view* module = pop()->get<std::string_view>();
+      if (!name || !module || name->size() > kMaxName || module->size() > kMaxName) damaged("a global without a name");
+      push({Global{*module, *name}});
+      return;
     }
     case kReduce:
       return reduce();
+    case kNewObj:
+    case kNewObjEx:
+      return new_object(opcode == kNewObjEx);
+    case kBuild:
+      return build();
     case kBinPersId:
-      push({storage_of(*pop(), place())});
+      push(persistent(*pop(), place()));
       return;
-    case kBuild: {  // attributes of an OrderedDict (_metadata of a state_dict) are of no use here
-      pop();
-      if (!top()->get<Dict>()) damaged("attributes are set on something that is not an OrderedDict");
-      return;
-    }
     default:
       damaged(fmt::format("opcode 0x{:02x}, which checkpoints of plain tensors do not use", opcode));
   }
@@ -265,20 +230,20 @@ bool Unpickler::step_scalar(std::uint8_t opcode) {
       return true;
     }
     case kBinUnicode:
-      push({take_text(reader_.read<std::uint32_t>("a string's length"))});
+      push_text(reader_.read<std::uint32_t>("a string's length"));
       return true;
     case kShortBinUnicode:
-      push({take_text(reader_.read<std::uint8_t>("a string's length"))});
+      push_text(reader_.read<std::uint8_t>("a string's length"));
       return true;
     case kBinUnicode8:
-      push({take_text(reader_.read<std::uint64_t>("a string's length"))});
+      push_text(reader_.read<std::uint64_t>("a string's length"));
       return true;
     // Python 2 wrote str, its names included, as these.
     case kBinString:
-      push({take_text(reader_.read<std::uint32_t>("a string's length"))});
+      push_old_text(reader_.read<std::uint32_t>("a string's length"));
       return true;
     case kShortBinString:
-      push({take_text(reader_.read<std::uint8_t>("a string's length"))});
+      push_old_text(reader_.read<std::uint8_t>("a string's length"));
       return true;
     case kBinBytes:
     case kShortBinBytes:
@@ -286,7 +251,7 @@ bool Unpickler::step_scalar(std::uint8_t opcode) {
       const std::uint64_t length = opcode == kBinBytes        ? reader_.read<std::uint32_t>("a length")
                                    : opcode == kShortBinBytes ? reader_.read<std::uint8_t>("a length")
                                                               : reader_.read<std::uint64_t>("a length");
-      push({Blob{std::string(as_text(reader_.take(static_cast<std::size_t>(length), "bytes")))}});
+      push({Blob{take_bytes(length, "bytes")}});
       return true;
     }
     default:
@@ -310,6 +275,7 @@ bool Unpickler::step_container(std::uint8_t opcode) {
       push({Dict{}});
       return true;
     case kEmptyList:
+    case kEmptySet:  // which are looked through, never searched
       push({List{}});
       return true;
     case kEmptyTuple:
@@ -343,7 +309,11 @@ bool Unpickler::step_container(std::uint8_t opcode) {
       append_items(top(), {value});
       return true;
     }
-    case kAppends: {
+    case kFrozenSet:
+      push({List{pop_to_mark()}});
+      return true;
+    case kAppends:
+    case kAddItems: {
       const auto items = pop_to_mark();
       append_items(top(), items);
       return true;
@@ -379,20 +349,54 @@ bool Unpickler::step_memo(std::uint8_t opcode) {
   return true;
 }
 
-/// The only calls: an OrderedDict, a tensor out of a storage, a parameter (which is its tensor).
+/// What the pickle calls: an OrderedDict, a tensor out of a storage, a parameter (which is its tensor) become such;
+/// anything else stays a record of who was to be called with what.
 void Unpickler::reduce() {
-  const Tuple* arguments = pop()->get<Tuple>();
+  const Value* arguments = pop();
   const Global* function = pop()->get<Global>();
-  if (!arguments || !function) damaged("a call of something that is not a function");
+  if (!arguments->get<Tuple>() || !function) damaged("a call of something that is not a function");
   std::size_t copied = 0;
-  Value value = call(*function, *arguments, place(), copied);
+  std::optional<Value> value = call(*function, *arguments->get<Tuple>(), place(), copied);
   // One list may be the argument of any number of calls: what they copy is bounded, not only their number.
   copied_ += copied;
   if (copied_ > kMaxValues) too_much();
-  push(std::move(value));
+  push(value ? std::move(*value) : Value{Object{function, arguments, nullptr, {}}});
+}
+
+void Unpickler::new_object(bool keywords) {
+  if (keywords && !pop()->get<Dict>()) damaged("keyword arguments that are not a dict");
+  const Value* arguments = pop();
+  const Global* type = pop()->get<Global>();
+  if (!arguments->get<Tuple>() || !type) damaged("an object of something that is not a class");
+  push({Object{type, arguments, nullptr, {}}});
+}
+
+/// Attributes of an OrderedDict (_metadata of a state_dict) and of a tensor are of no use here.
+void Unpickler::build() {
+  const Value* state = pop();
+  Value* target = top();
+  if (Object* object = std::get_if<Object>(&target->v)) object->state = state;
+  else if (!target->get<Dict>() && !target->get<TensorRef>())
+    damaged("attributes are set on something that is not an object");
 }
 
 }  // namespace
+
+const Value* find(const Dict& dict, std::string_view key, bool* twice) {
+  const Value* found = nullptr;
+  for (const auto& [name, value] : dict.items) {
+    const std::string_view* text = name->get<std::string_view>();
+    if (!text || *text != key) continue;
+    if (!found) found = value;
+    else if (twice) *twice = true;
+  }
+  return found;
+}
+
+const Dict* dict_of(const Value& value) {
+  if (const Object* object = value.get<Object>(); object && !object->items.items.empty()) return &object->items;
+  return value.get<Dict>();
+}
 
 const Value& load(ByteReader& reader, Arena& arena) { return Unpickler(reader, arena).run(); }
 

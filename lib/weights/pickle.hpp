@@ -1,12 +1,15 @@
 #pragma once
-/// A restricted unpickler: it builds numbers, strings, containers and references to tensors, and nothing else. It never
-/// imports, calls or constructs anything that a file names; a global that is not in its short list is refused by name.
-/// Opcodes: those of pickle protocols 0 to 4 that torch.save writes (Python's Lib/pickletools.py describes them).
+/// An unpickler that builds data and nothing else: numbers, strings, containers, references to tensors, and objects
+/// that are the name of their class beside their state. It never imports, calls or constructs anything that a file
+/// names. Opcodes: those of pickle protocols 2 to 4 that torch.save and torch.jit.save write (Python's
+/// Lib/pickletools.py describes them).
+///
+/// Strings, bytes and names are views of the pickle: it must outlive the values.
 
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -28,18 +31,31 @@ struct Tuple {
 struct Dict {
   std::vector<std::pair<const Value*, const Value*>> items;
 };
-/// Bytes, and integers of more than 64 bits as their little-endian two's complement.
+/// Bytes, strings that are not UTF-8 (Python 2 wrote bytes so), and integers of more than 64 bits as their
+/// little-endian two's complement.
 struct Blob {
-  std::string bytes;
+  std::string_view bytes;
 };
-/// Something named by module and name; only names in the unpickler's list come this far.
+/// A class or function, by module and name.
 struct Global {
-  std::string name;
+  std::string_view module, name;
+
+  bool is(std::string_view wanted_module, std::string_view wanted_name) const {
+    return module == wanted_module && name == wanted_name;
+  }
+  std::string full() const { return std::string(module) + "." + std::string(name); }
+};
+/// What a call of a class or function would have made, as data: whom, with what, and the state set afterwards.
+struct Object {
+  const Global* type = nullptr;
+  const Value* arguments = nullptr;  ///< a Tuple
+  const Value* state = nullptr;      ///< of the last BUILD; null if there was none
+  Dict items;                        ///< set like a dict's
 };
 /// A persistent id of torch.save: (part of) a storage, whose numbers lie elsewhere in the file.
 struct StorageRef {
   TensorType type = TensorType::float32;
-  std::string key;
+  std::string_view key;
   std::uint64_t elements = 0;     ///< of the whole storage
   std::uint64_t view_offset = 0;  ///< in elements
   std::uint64_t view_elements = 0;
@@ -52,7 +68,9 @@ struct TensorRef {
 };
 
 struct Value {
-  std::variant<None, bool, std::int64_t, double, std::string, Blob, List, Tuple, Dict, Global, StorageRef, TensorRef> v;
+  std::variant<None, bool, std::int64_t, double, std::string_view, Blob, List, Tuple, Dict, Global, Object, StorageRef,
+               TensorRef>
+      v;
 
   template <typename T>
   const T* get() const {
@@ -60,11 +78,17 @@ struct Value {
   }
 };
 
+/// The value of a string key that stands in a dict once; null if there is none. `*twice` tells of a second.
+const Value* find(const Dict& dict, std::string_view key, bool* twice = nullptr);
+
+/// A dict, or the items of an object of a dict's subclass; null for anything else.
+const Dict* dict_of(const Value& value);
+
 /// Owns the values of one or more pickles. They may refer to each other in any way, circles included.
 using Arena = std::deque<Value>;
 
 /// Reads one pickle from the reader's position to its STOP opcode; the values live in `arena`.
-/// Throws DamagedFile (with the byte offset), Incompatible (a global or opcode outside the list), ResourceLimit.
+/// Throws DamagedFile (with the byte offset), Incompatible (a newer protocol), ResourceLimit.
 const Value& load(ByteReader& reader, Arena& arena);
 
 }  // namespace cbir::pickle

@@ -1,31 +1,33 @@
 #pragma once
-/// From unpickled values to named dense tensors; shared by all containers that hold pickles.
+/// From an unpickled checkpoint to named dense tensors; shared by all containers that hold pickles.
 
-#include <map>
 #include <string>
 
 #include <cbir/weights/tensors.hpp>
 
 #include "pickle.hpp"
+#include "torchscript.hpp"
+#include "views.hpp"
 
 namespace cbir::weights {
 
-/// The raw numbers of each storage, by key. `type` and `elements` are already known to agree with `data`.
-struct Storage {
-  TensorType type;
-  Bytes data;
+/// Where the pickle came from.
+struct Source {
+  std::string name;                 ///< the file, for messages
+  std::uint64_t size = 0;           ///< of the file, in bytes: what bounds copies and names
+  TorchScriptCode* code = nullptr;  ///< of a TorchScript archive
 };
-using Storages = std::map<std::string, Storage>;
 
-/// All storages that a pickled object refers to, by key; each with the type and the number of elements that the pickle
-/// states. Throws DamagedFile if two references to one key disagree.
-std::map<std::string, const pickle::StorageRef*> referenced_storages(const pickle::Arena& arena,
-                                                                     const std::string& name);
-
-/// The tensors of a state_dict, or of a checkpoint that holds one under "state_dict" or "model"; names of nested dicts
-/// are joined by '.'. Tensors that are not dense in C order are copied, within a total of `copy_limit` bytes.
-/// Throws DamagedFile (a tensor outside its storage, a name used twice), Incompatible (no tensors), ResourceLimit.
-TensorMap state_dict(const pickle::Value& object, const Storages& storages, const std::string& name,
-                     std::uint64_t copy_limit, const std::shared_ptr<const void>& owner);
+/// The tensors of a model, named as its state_dict() names them. The model is
+/// - what stands under "ema" in a checkpoint, if that is a pickled module (YOLOv5's and Ultralytics' own preference);
+/// - else what stands under "state_dict", "model_state_dict" or "model", if that is a dict or a pickled module;
+/// - else the pickled object itself: a dict, a pickled module, a module of TorchScript.
+/// Of a module _parameters, _buffers (but those not persistent) and _modules count, whatever its class; names of nested
+/// modules and dicts are joined by '.'. "module." in front of all names (DataParallel) is taken away. What a
+/// checkpoint holds beside the model is ignored, but for "meta" (cnnimageretrieval-pytorch's whitening), whose tensors
+/// and numpy arrays are named "meta....".
+/// Throws DamagedFile (a tensor outside its storage, a name used twice), Incompatible (no tensors; tensors of a kind
+/// that is not read: sparse, quantised), ResourceLimit.
+TensorMap state_dict(const pickle::Value& object, FindStorage find, const Source& source);
 
 }  // namespace cbir::weights

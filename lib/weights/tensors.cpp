@@ -7,20 +7,23 @@
 #include <cbir/base/text.hpp>
 
 #include "legacy.hpp"
+#include "safetensors.hpp"
+#include "torch_zip.hpp"
 
 namespace cbir {
 namespace {
 
-/// What an unreadable file seems to be, and what to do about it.
-std::string found_instead(Bytes file) {
+/// What an unreadable file seems to be.
+std::string_view found_instead(Bytes file) {
   const std::string_view text = as_text(file);
   if (text.empty()) return "the file is empty";
-  if (text.starts_with("PK\x03\x04"))
-    return "found a zip archive, as torch.save writes since PyTorch 1.6; save it again with "
-           "_use_new_zipfile_serialization=False";
-  if (file.size() > 9 && text[8] == '{')
-    return "found what looks like safetensors; save the state_dict with torch.save";
   if (text.starts_with("\x80")) return "found a pickle that torch.save did not write";
+  if (text.starts_with("\x89HDF\r\n")) return "found HDF5, as Keras writes it";
+  if (text.size() > 262 && text.substr(257).starts_with("ustar"))
+    return "found a tar archive, as PyTorch before 0.1.10 wrote";
+  if (text.starts_with("version https://git-lfs"))
+    return "found a pointer of Git LFS; get the file itself with git lfs pull";
+  if (text.starts_with("<")) return "found what looks like a web page; the download may have failed";
   return "found something else";
 }
 
@@ -85,8 +88,11 @@ TensorMap read_tensors(const std::string& path) {
 
 TensorMap read_tensors(Bytes file, const std::string& name, std::shared_ptr<const void> owner) {
   if (weights::is_legacy_checkpoint(file)) return weights::read_legacy_checkpoint(file, name, owner);
+  if (weights::is_zip(file)) return weights::read_torch_zip(file, name, owner);
+  if (weights::is_safetensors(file)) return weights::read_safetensors(file, name, owner);
   throw Incompatible(
-      fmt::format("{}: not a checkpoint that this version reads: {}; expected a legacy .pth of torch.save",
+      fmt::format("{}: not a checkpoint: {}; expected .safetensors, or a .pth or .pt of torch.save (zip or legacy) or "
+                  "torch.jit.save",
                   display_path(name), found_instead(file)));
 }
 

@@ -14,26 +14,23 @@ namespace {
 constexpr std::size_t kMaxDimensions = 64;
 constexpr std::size_t kMaxKey = 256;  // torch.save's are numbers; a long one could be copied millions of times
 
-constexpr std::string_view kOrderedDict = "collections.OrderedDict";
-constexpr std::string_view kRebuildTensor = "torch._utils._rebuild_tensor_v2";
-constexpr std::string_view kRebuildParameter = "torch._utils._rebuild_parameter";
-
-std::optional<TensorType> storage_type(std::string_view name) {
+std::optional<TensorType> storage_type(const Global& type) {
   static constexpr std::array<std::pair<std::string_view, TensorType>, 11> kTypes = {{
-      {"torch.FloatStorage", TensorType::float32},
-      {"torch.HalfStorage", TensorType::float16},
-      {"torch.BFloat16Storage", TensorType::bfloat16},
-      {"torch.DoubleStorage", TensorType::float64},
-      {"torch.LongStorage", TensorType::int64},
-      {"torch.IntStorage", TensorType::int32},
-      {"torch.ShortStorage", TensorType::int16},
-      {"torch.CharStorage", TensorType::int8},
-      {"torch.ByteStorage", TensorType::uint8},
-      {"torch.UntypedStorage", TensorType::uint8},
-      {"torch.BoolStorage", TensorType::boolean},
+      {"FloatStorage", TensorType::float32},
+      {"HalfStorage", TensorType::float16},
+      {"BFloat16Storage", TensorType::bfloat16},
+      {"DoubleStorage", TensorType::float64},
+      {"LongStorage", TensorType::int64},
+      {"IntStorage", TensorType::int32},
+      {"ShortStorage", TensorType::int16},
+      {"CharStorage", TensorType::int8},
+      {"ByteStorage", TensorType::uint8},
+      {"UntypedStorage", TensorType::uint8},
+      {"BoolStorage", TensorType::boolean},
   }};
-  for (const auto& [known, type] : kTypes)
-    if (known == name) return type;
+  if (type.module != "torch" && type.module != "torch.storage") return {};
+  for (const auto& [known, number] : kTypes)
+    if (known == type.name) return number;
   return {};
 }
 
@@ -53,7 +50,7 @@ std::vector<std::int64_t> integers(const Value& value, const Place& place) {
   return out;
 }
 
-/// (storage, offset, shape, stride, requires_grad, backward_hooks, ...)
+/// _rebuild_tensor and _rebuild_tensor_v2: (storage, offset, shape, stride, requires_grad, backward_hooks, ...)
 TensorRef tensor(const Tuple& arguments, const Place& place) {
   if (arguments.items.size() < 4) place.damaged("a tensor with too few arguments");
   const StorageRef* storage = arguments.items[0]->get<StorageRef>();
@@ -87,40 +84,46 @@ void Place::damaged(std::string_view what) const {
   throw DamagedFile(fmt::format("{}: damaged pickle at byte {}: {}", display_path(file), offset, what));
 }
 
-bool is_known_global(std::string_view name) {
-  return name == kOrderedDict || name == kRebuildTensor || name == kRebuildParameter || storage_type(name).has_value();
-}
-
-Value call(const Global& function, const Tuple& arguments, const Place& place, std::size_t& copied) {
-  if (function.name == kOrderedDict) {
+std::optional<Value> call(const Global& function, const Tuple& arguments, const Place& place, std::size_t& copied) {
+  if (function.is("collections", "OrderedDict")) {
     Dict dict = ordered_dict(arguments, place);
     copied += dict.items.size();
-    return {std::move(dict)};
+    return Value{std::move(dict)};
   }
-  if (function.name == kRebuildTensor) {
+  if (function.module == "torch._tensor" && function.name.starts_with("_rebuild_from_type")) {
+    // (function, class, arguments, state): a tensor with attributes, or of a subclass.
+    const auto& item = arguments.items;
+    const Global* inner = item.size() > 2 ? item[0]->get<Global>() : nullptr;
+    const Tuple* inner_arguments = inner ? item[2]->get<Tuple>() : nullptr;
+    if (!inner_arguments || inner->module == function.module) return {};
+    return call(*inner, *inner_arguments, place, copied);
+  }
+  if (function.module != "torch._utils") return {};
+  if (function.name == "_rebuild_tensor_v2" || function.name == "_rebuild_tensor") {
     TensorRef made = tensor(arguments, place);
     copied += made.shape.size();
-    return {std::move(made)};
+    return Value{std::move(made)};
   }
-  if (function.name == kRebuildParameter) {
+  if (function.name == "_rebuild_parameter" || function.name == "_rebuild_parameter_with_state") {
     const TensorRef* data = arguments.items.empty() ? nullptr : arguments.items[0]->get<TensorRef>();
-    if (!data) place.damaged("a parameter without a tensor");
+    if (!data) return {};  // of a kind of tensor that is not read
     copied += data->shape.size();
-    return {*data};
+    return Value{*data};
   }
-  place.damaged("a call of " + function.name);
+  return {};
 }
 
-StorageRef storage_of(const Value& id, const Place& place) {
-  const Tuple* tuple = id.get<Tuple>();
-  if (!tuple || tuple->items.size() < 5) place.damaged("a persistent id that is not a storage's");
-  const auto& item = tuple->items;
-  const std::string* tag = item[0]->get<std::string>();
+namespace {
+
+StorageRef storage_of(const Tuple& tuple, const Place& place) {
+  const auto& item = tuple.items;
   const Global* type_name = item[1]->get<Global>();
-  const std::string* key = item[2]->get<std::string>();
-  const std::optional<TensorType> type = type_name ? storage_type(type_name->name) : std::nullopt;
-  if (!tag || *tag != "storage" || !type || !key || key->size() > kMaxKey)
-    place.damaged("a persistent id that is not a storage's");
+  const std::string_view* key = item[2]->get<std::string_view>();
+  if (!type_name || !key || key->size() > kMaxKey) place.damaged("a persistent id that is not a storage's");
+  const std::optional<TensorType> type = storage_type(*type_name);
+  if (!type)
+    throw Incompatible(fmt::format("{}: holds numbers of type {} (at byte {}), which are not read",
+                                   display_path(place.file), display_path(type_name->full()), place.offset));
   StorageRef storage{*type, *key, count(*item[4], place), 0, 0};
   storage.view_elements = storage.elements;
   if (item.size() > 5 && !item[5]->get<None>()) {
@@ -132,6 +135,17 @@ StorageRef storage_of(const Value& id, const Place& place) {
       place.damaged("a storage's view that lies outside the storage");
   }
   return storage;
+}
+
+}  // namespace
+
+Value persistent(const Value& id, const Place& place) {
+  const Tuple* tuple = id.get<Tuple>();
+  const std::string_view* tag = tuple && !tuple->items.empty() ? tuple->items[0]->get<std::string_view>() : nullptr;
+  if (tag && *tag == "storage" && tuple->items.size() >= 5) return {storage_of(*tuple, place)};
+  if (tag && *tag == "module" && tuple->items.size() >= 2)
+    if (const Global* type = tuple->items[1]->get<Global>()) return {*type};
+  place.damaged("a persistent id that is not a storage's");
 }
 
 }  // namespace cbir::pickle

@@ -1,7 +1,7 @@
 #pragma once
-/// The globals that a checkpoint of plain tensors names, and what stands for them: the whole of what a pickle can
-/// "call".
+/// The globals of PyTorch that a pickle names and that stand for tensors.
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,14 +17,14 @@ struct Place {
   [[noreturn]] void damaged(std::string_view what) const;
 };
 
-/// collections.OrderedDict, torch._utils._rebuild_tensor_v2 and _rebuild_parameter, torch.<T>Storage.
-bool is_known_global(std::string_view name);
+/// What REDUCE makes of collections.OrderedDict and of the functions of torch._utils that put a tensor together;
+/// nothing for any other function. Adds to `copied` the number of entries copied out of the arguments. Throws
+/// DamagedFile.
+std::optional<Value> call(const Global& function, const Tuple& arguments, const Place& place, std::size_t& copied);
 
-/// What REDUCE makes. Adds to `copied` the number of entries copied out of the arguments. Throws DamagedFile.
-Value call(const Global& function, const Tuple& arguments, const Place& place, std::size_t& copied);
-
-/// What BINPERSID makes of ('storage', type, key, location, elements, view), with view None or (key, offset, elements).
-/// Throws DamagedFile.
-StorageRef storage_of(const Value& id, const Place& place);
+/// What BINPERSID makes of ('storage', type, key, location, elements, view), with view None or (key, offset, elements);
+/// and of ('module', class, file, source), as legacy files have it: the class.
+/// Throws DamagedFile; Incompatible for storages of other types of number.
+Value persistent(const Value& id, const Place& place);
 
 }  // namespace cbir::pickle

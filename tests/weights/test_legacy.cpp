@@ -133,9 +133,12 @@ TEST_CASE("a storage's key is short") {
 }
 
 TEST_CASE("other kinds of file are named, with what to do") {
-  CHECK_THROWS_WITH(read("PK\x03\x04..."),
-                    ContainsSubstring("zip archive") && ContainsSubstring("_use_new_zipfile_serialization=False"));
-  CHECK_THROWS_WITH(read(le(std::uint64_t{20}) + "{\"w\":{}}"), ContainsSubstring("safetensors"));
+  CHECK_THROWS_WITH(read("GIF89a"), ContainsSubstring("not a checkpoint") && ContainsSubstring(".safetensors"));
+  CHECK_THROWS_WITH(read("\x89HDF\r\n\x1a\n"), ContainsSubstring("HDF5"));
+  CHECK_THROWS_WITH(read("<!DOCTYPE html>"), ContainsSubstring("web page"));
+  CHECK_THROWS_WITH(read("version https://git-lfs.github.com/spec/v1\n"), ContainsSubstring("git lfs pull"));
+  CHECK_THROWS_WITH(read(file(global("posix", "system") + text("id") + "\x85R", {})),
+                    ContainsSubstring("posix.system"));
   CHECK_THROWS_WITH(read(""), ContainsSubstring("empty"));
   CHECK_THROWS_AS(read(file(dict(text("epoch") + number(1)), {})), Incompatible);
   CHECK_THROWS_AS(read(file("K\x01", {})), Incompatible);

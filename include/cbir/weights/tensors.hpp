@@ -30,9 +30,11 @@ struct Tensor {
 using TensorMap = std::map<std::string, Tensor>;
 
 /// Reads a checkpoint, whichever of the known formats it is by its content.
-/// Formats: the legacy (pre-zip, protocol 2 pickle) .pth of torch.save.
-/// Throws MissingInput, DamagedFile (with the byte offset), Incompatible (another kind of file, or one that holds no
-/// tensors), ResourceLimit.
+/// Formats: safetensors; .pth and .pt of torch.save, zip (since PyTorch 1.6) and legacy, which hold a state_dict, a
+/// training checkpoint around one, or a whole pickled module; TorchScript archives of torch.jit.save. Nothing in them
+/// is run. Names are those of the model's state_dict(); lib/weights/state_dict.hpp says what is taken out of a
+/// checkpoint. Throws MissingInput, DamagedFile (with the byte offset), Incompatible (another kind of file, or one that
+/// holds no tensors), ResourceLimit.
 TensorMap read_tensors(const std::string& path);
 
 /// As above, from memory. `name` is for messages. The tensors may point into `file`.
