@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))
-from cbirtest import BIN  # noqa: E402
+from cbirtest import BIN, main  # noqa: E402
 
 FILTERS = {'nearest': Image.NEAREST, 'box': Image.BOX, 'bilinear': Image.BILINEAR, 'bicubic': Image.BICUBIC,
            'lanczos': Image.LANCZOS}
@@ -270,4 +270,4 @@ class ImageParity(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    unittest.main()
+    main()

@@ -7,7 +7,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))
-from cbirtest import BIN, peer_python  # noqa: E402
+from cbirtest import BIN, main, peer_python  # noqa: E402
 from texts import characters, texts  # noqa: E402
 
 PEER = Path(__file__).resolve().with_name('tokens_peer.py')
@@ -59,4 +59,4 @@ class Tokenizer(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    unittest.main()
+    main()
