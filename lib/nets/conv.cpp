@@ -1,63 +1,52 @@
 #include "conv.hpp"
 
-#include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/core/dispatch/Dispatcher.h>
 
-#include <optional>
-#include <vector>
+#include <algorithm>
+
+#include "kernel.hpp"
 
 namespace cbir::nets {
 namespace {
 
-struct XnnpackOps {
-  c10::OperatorHandle pack, run;
-};
-
-/// The operators behind torch.utils.mobile_optimizer; part of every LibTorch that was built with XNNPACK.
-const std::optional<XnnpackOps>& xnnpack() {
-  static const std::optional<XnnpackOps> ops = []() -> std::optional<XnnpackOps> {
-    auto& dispatcher = c10::Dispatcher::singleton();
-    const auto pack = dispatcher.findSchema({"prepacked::conv2d_clamp_prepack", ""});
-    const auto run = dispatcher.findSchema({"prepacked::conv2d_clamp_run", ""});
-    if (!pack || !run) return std::nullopt;
-    return XnnpackOps{*pack, *run};
-  }();
-  return ops;
+std::unique_ptr<Kernel> choose(const ConvSpec& spec, Precision precision, c10::Device device) {
+  std::unique_ptr<Kernel> kernel;
+  if (device.is_cpu() && precision == Precision::float32) {
+    if (onednn_is_fast(spec)) kernel = make_onednn(spec, precision);
+    if (!kernel) kernel = make_xnnpack(spec);
+  } else if (device.is_cpu() && cpu_has_bf16()) {
+    kernel = make_onednn(spec, precision);
+  }
+  if (kernel) return kernel;
+  return make_aten(spec, precision, device);
 }
-
-std::vector<std::int64_t> square(std::int64_t n) { return {n, n}; }
 
 }  // namespace
 
+Padding resolved(const ConvSpec& spec, at::IntArrayRef weight, std::int64_t height, std::int64_t width) {
+  if (!spec.padding.same) return spec.padding;
+  const auto total = [&](std::int64_t size, std::int64_t kernel) {
+    const std::int64_t output = (size + spec.stride - 1) / spec.stride;
+    return std::max<std::int64_t>((output - 1) * spec.stride + kernel - size, 0);
+  };
+  const std::int64_t rows = total(height, weight[2]), columns = total(width, weight[3]);
+  return {rows / 2, columns / 2, rows - rows / 2, columns - columns / 2};
+}
+
 void fold(const BatchNorm& bn, ConvSpec& conv) {
   const at::Tensor scale = bn.weight.to(at::kDouble) / (bn.variance.to(at::kDouble) + bn.epsilon).sqrt();
-  conv.bias = (bn.bias.to(at::kDouble) - bn.mean.to(at::kDouble) * scale).to(at::kFloat);
+  at::Tensor shift = bn.bias.to(at::kDouble) - bn.mean.to(at::kDouble) * scale;
+  if (conv.bias.defined()) shift += conv.bias.to(at::kDouble) * scale;
+  conv.bias = shift.to(at::kFloat);
   conv.weight = (conv.weight.to(at::kDouble) * scale.view({-1, 1, 1, 1})).to(at::kFloat);
 }
 
-Conv::Conv(const ConvSpec& spec) : spec_(spec) {
-  if (!xnnpack()) {
-    spec_.weight = spec.weight.contiguous(at::MemoryFormat::ChannelsLast);
-    return;
-  }
-  std::vector<c10::IValue> stack = {spec.weight,          spec.bias, square(spec.stride),
-                                    square(spec.padding), square(1), spec.groups};
-  stack.emplace_back(spec.relu6 ? c10::IValue(0.0) : c10::IValue());
-  stack.emplace_back(spec.relu6 ? c10::IValue(6.0) : c10::IValue());
-  xnnpack()->pack.callBoxed(&stack);
-  packed_ = stack.back();
-}
+Conv::Conv(const ConvSpec& spec, Precision precision, c10::Device device) : kernel_(choose(spec, precision, device)) {}
+Conv::Conv(const Conv& other) : kernel_(other.kernel_->clone()) {}
+Conv::Conv(Conv&&) noexcept = default;
+Conv::~Conv() = default;
 
-at::Tensor Conv::operator()(const at::Tensor& x) const {
-  if (packed_.isNone()) {
-    at::Tensor y =
-        at::conv2d(x, spec_.weight, spec_.bias, square(spec_.stride), square(spec_.padding), square(1), spec_.groups);
-    return spec_.relu6 ? y.clamp_(0, 6) : y;
-  }
-  std::vector<c10::IValue> stack = {x, packed_};
-  xnnpack()->run.callBoxed(&stack);
-  return stack.back().toTensor();
-}
+at::Tensor Conv::operator()(const at::Tensor& x) const { return kernel_->run(x, {}); }
+at::Tensor Conv::operator()(const at::Tensor& x, const at::Tensor& residual) const { return kernel_->run(x, residual); }
 
 }  // namespace cbir::nets

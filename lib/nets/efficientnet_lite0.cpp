@@ -9,7 +9,6 @@
 
 #include "conv.hpp"
 #include "families.hpp"
-#include "patches.hpp"
 #include "pooling.hpp"
 
 namespace cbir::nets {
@@ -31,16 +30,12 @@ constexpr std::array<Stage, 7> kStages = {{{1, 3, 1, 1, 32, 16},
                                            {1, 3, 1, 6, 192, 320}}};
 
 /// An inverted residual: expand (1x1), depthwise, project (1x1), and the input added where the shapes agree.
-///
-/// 'SAME' padding at stride 2 depends on the size and may be wider after than before. Rather than copying the wide
-/// expanded tensor into a padded one, the narrow input is padded, and what the expansion makes of that is set to zero.
 template <typename C>
 struct Block {
   std::vector<C> expand;  // none or one
   C depthwise;
   C project;
   bool residual = false;
-  std::int64_t kernel = 0, stride = 1;
 };
 
 struct Spec {
@@ -74,15 +69,13 @@ Block<ConvSpec> load_block(LoadedParameters& load, const std::string& prefix, co
   const std::int64_t wide = in * stage.expansion;
   if (stage.expansion != 1) {
     block.expand.push_back(load.conv(prefix + "_expand_conv", prefix + "_bn0", {wide, in, 1, 1}));
-    block.expand.back().relu6 = true;
+    block.expand.back().activation = Activation::relu6;
   }
   block.depthwise = load.conv(prefix + "_depthwise_conv", prefix + "_bn1", {wide, 1, stage.kernel, stage.kernel});
   block.depthwise.groups = wide;
   block.depthwise.stride = stride;
-  block.depthwise.padding = stride == 1 ? stage.kernel / 2 : 0;
-  block.depthwise.relu6 = true;
-  block.kernel = stage.kernel;
-  block.stride = stride;
+  block.depthwise.padding = Padding::same_size();
+  block.depthwise.activation = Activation::relu6;
   block.project = load.conv(prefix + "_project_conv", prefix + "_bn2", {stage.out, wide, 1, 1});
   block.residual = stride == 1 && in == stage.out;
   return block;
@@ -92,9 +85,9 @@ Spec load_spec(Parameters& parameters) {
   LoadedParameters load(parameters);
   Spec spec;
   spec.stem = load.conv("_conv_stem", "_bn0", {kStem, 3, 3, 3});
-  // The stem sees patches ordered (dy, dx, channel): see patches().
-  spec.stem.weight = spec.stem.weight.permute({0, 2, 3, 1}).reshape({kStem, 27, 1, 1}).contiguous();
-  spec.stem.relu6 = true;
+  spec.stem.stride = 2;
+  spec.stem.padding = Padding::same_size();
+  spec.stem.activation = Activation::relu6;
   for (const Stage& stage : kStages) {
     for (int i = 0; i < stage.repeat; ++i) {
       const std::int64_t in = i == 0 ? stage.in : stage.out, stride = i == 0 ? stage.stride : 1;
@@ -103,57 +96,39 @@ Spec load_spec(Parameters& parameters) {
     }
   }
   spec.head = load.conv("_conv_head", "_bn1", {kDimension, kStages.back().out, 1, 1});
-  spec.head.relu6 = true;
+  spec.head.activation = Activation::relu6;
   parameters.ignore_suffix(".num_batches_tracked");
   parameters.ignore_prefix("_fc.");
   parameters.finish();
   return spec;
 }
 
-void clear_border(const at::Tensor& x, std::int64_t dimension, const SamePadding& padding) {
-  if (padding.before) x.narrow(dimension, 0, padding.before).zero_();
-  if (padding.after) x.narrow(dimension, x.size(dimension) - padding.after, padding.after).zero_();
-}
-
 at::Tensor run_block(const Block<Conv>& block, const at::Tensor& x) {
-  if (block.stride == 1) {
-    at::Tensor y = x;
-    for (const Conv& expand : block.expand) y = expand(y);
-    y = block.project(block.depthwise(y));
-    return block.residual ? y.add_(x) : y;
-  }
-  const SamePadding rows = same_padding(x.size(2), block.kernel, block.stride);
-  const SamePadding columns = same_padding(x.size(3), block.kernel, block.stride);
-  at::Tensor y = at::constant_pad_nd(x, {columns.before, columns.after, rows.before, rows.after});
-  for (const Conv& expand : block.expand) {
-    y = expand(y);
-    clear_border(y, 2, rows);
-    clear_border(y, 3, columns);
-  }
-  return block.project(block.depthwise(y));
+  at::Tensor y = x;
+  for (const Conv& expand : block.expand) y = expand(y);
+  y = block.depthwise(y);
+  return block.residual ? block.project(y, x) : block.project(y);
 }
 
 class EfficientNetRunner : public Runner {
  public:
   EfficientNetRunner(const Settings& settings, const Spec& spec)
-      : settings_(settings), stem_(spec.stem), head_(spec.head) {
-    for (const Block<ConvSpec>& block : spec.blocks)
-      blocks_.push_back({{block.expand.begin(), block.expand.end()},
-                         Conv(block.depthwise),
-                         Conv(block.project),
-                         block.residual,
-                         block.kernel,
-                         block.stride});
+      : settings_(settings), stem_(made(spec.stem)), head_(made(spec.head)) {
+    for (const Block<ConvSpec>& block : spec.blocks) {
+      blocks_.push_back({{}, made(block.depthwise), made(block.project), block.residual});
+      for (const ConvSpec& expand : block.expand) blocks_.back().expand.push_back(made(expand));
+    }
   }
 
   at::Tensor run(const at::Tensor& picture) const override {
-    at::Tensor x =
-        stem_(patches(picture, 3, 2, same_padding(picture.size(2), 3, 2), same_padding(picture.size(3), 3, 2)));
+    at::Tensor x = stem_(picture);
     for (const Block<Conv>& block : blocks_) x = run_block(block, x);
     return pool(head_(x), settings_);
   }
 
  private:
+  Conv made(const ConvSpec& spec) const { return Conv(spec, settings_.precision, settings_.device); }
+
   Settings settings_;
   Conv stem_;
   std::vector<Block<Conv>> blocks_;
@@ -162,15 +137,12 @@ class EfficientNetRunner : public Runner {
 
 class EfficientNet : public Model {
  public:
-  EfficientNet(const Settings& settings, Parameters& parameters) : settings_(settings), spec_(load_spec(parameters)) {}
+  EfficientNet(const Settings& settings, Parameters& parameters) : layers_(settings, load_spec(parameters)) {}
   Traits traits() const override { return {.any_size = true}; }
-  std::unique_ptr<Runner> make_runner() const override {
-    return std::make_unique<EfficientNetRunner>(settings_, spec_);
-  }
+  std::unique_ptr<Runner> make_runner() const override { return std::make_unique<EfficientNetRunner>(layers_); }
 
  private:
-  Settings settings_;
-  Spec spec_;
+  EfficientNetRunner layers_;  // a copy shares the packed weights
 };
 
 }  // namespace

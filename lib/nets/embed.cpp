@@ -44,7 +44,7 @@ void check_input(const Settings& settings, const Traits& traits) {
 at::Tensor embed(const Runner& runner, const at::Tensor& pictures, const Settings& settings) {
   at::Tensor sum;
   const auto add = [&](const at::Tensor& input) {
-    at::Tensor vectors = runner.run(input);
+    at::Tensor vectors = runner.run(input).to(at::kFloat);
     if (settings.unit && (settings.flip || settings.scales.size() > 1)) vectors = unit(vectors);
     sum = sum.defined() ? sum.add(vectors) : vectors;
   };

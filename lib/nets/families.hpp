@@ -14,8 +14,8 @@ namespace cbir::nets {
 class Runner {
  public:
   virtual ~Runner() = default;
-  /// Pictures, N x 3 x height x width, normalised float32 in channels-last order, to N x D. N is 1 unless the model's
-  /// batch is larger.
+  /// Pictures, N x 3 x height x width, normalised float32 in channels-last order, to N x D, of any floating-point type.
+  /// N is 1 unless the model's batch is larger. All on settings.device; layers compute in settings.precision.
   virtual at::Tensor run(const at::Tensor& pictures) const = 0;
   /// Texts, N x context tokens (int64), to N x D.
   virtual at::Tensor run_text(const at::Tensor& tokens) const;

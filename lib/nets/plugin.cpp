@@ -15,7 +15,7 @@
 
 #include "embed.hpp"
 #include "families.hpp"
-#include "patches.hpp"
+#include "input.hpp"
 
 using namespace cbir;
 
@@ -114,8 +114,8 @@ void describe(const cbir_net* net, cbir_net_info* info) {
   info->independent = net->traits.batch == 1 ? 1 : 0;
   info->context = static_cast<std::uint32_t>(net->traits.context);
   info->vocabulary = static_cast<std::uint32_t>(net->traits.vocabulary);
-  info->precision = "float32";
-  info->device = "cpu";
+  info->precision = settings.precision == nets::Precision::bfloat16 ? "bfloat16" : "float32";
+  info->device = settings.device.is_cuda() ? "cuda" : "cpu";
 }
 
 int encode(const cbir_net* net, const cbir_net_picture* pictures, std::size_t count, float* out, char* message,
@@ -128,8 +128,8 @@ int encode(const cbir_net* net, const cbir_net_picture* pictures, std::size_t co
                dim = static_cast<std::size_t>(net->settings.dimension);
     for (std::size_t i = 0; i < count; i += batch) {
       const std::span part(pictures + i, std::min(batch, count - i));
-      nets::copy_rows(nets::embed(lease.runner(), nets::normalised(part, net->settings), net->settings), part.size(),
-                      dim, out + i * dim);
+      const at::Tensor input = nets::normalised(part, net->settings).to(net->settings.device);
+      nets::copy_rows(nets::embed(lease.runner(), input, net->settings), part.size(), dim, out + i * dim);
     }
   });
 }
@@ -147,7 +147,7 @@ int encode_text(const cbir_net* net, const std::int32_t* tokens, std::size_t cou
       const std::size_t rows = std::min(batch, count - i);
       const at::Tensor ids = at::empty({static_cast<std::int64_t>(rows), net->traits.context}, at::kLong);
       std::copy_n(tokens + i * context, rows * context, ids.data_ptr<std::int64_t>());
-      nets::copy_rows(lease.runner().run_text(ids), rows, dim, out + i * dim);
+      nets::copy_rows(lease.runner().run_text(ids.to(net->settings.device)), rows, dim, out + i * dim);
     }
   });
 }

@@ -56,7 +56,8 @@ at::Tensor rmac(const at::Tensor& x) {
 
 }  // namespace
 
-at::Tensor pool(const at::Tensor& features, const Settings& settings) {
+at::Tensor pool(const at::Tensor& maps, const Settings& settings) {
+  const at::Tensor features = maps.to(at::kFloat);  // powers and sums of many want the precision
   if (settings.pool == "avg") return features.mean({2, 3});
   if (settings.pool == "max") return features.amax({2, 3});
   if (settings.pool == "gem")

@@ -1,17 +1,31 @@
 #include "settings.hpp"
 
+#include <ATen/Context.h>
+
 #include <nlohmann/json.hpp>
 
 namespace cbir::nets {
 namespace {
 
-/// The networks compute in float32 on the processor; "auto" is whatever is best.
-void check_run(const cbir_net_source& source) {
-  const std::string precision = source.precision, device = source.device;
-  if (precision != "float32" && precision != "auto")
-    throw NetError(ExitCode::resource, "the networks compute in float32, not in '" + precision + "'");
-  if (device != "cpu" && device != "auto")
-    throw NetError(ExitCode::resource, "the networks run on the cpu, not on '" + device + "'");
+/// "auto" is the fastest there is.
+c10::Device choose_device(const std::string& wanted) {
+  const bool cuda = at::globalContext().hasCUDA();
+  if (wanted == "cuda" && !cuda)
+    throw NetError(ExitCode::resource,
+                   "there is no CUDA device: either the machine has none, or LibTorch was built without CUDA");
+  if (wanted == "cuda" || (wanted == "auto" && cuda)) return {c10::kCUDA, 0};
+  if (wanted == "cpu" || wanted == "auto") return c10::kCPU;
+  throw NetError(ExitCode::usage, "device '" + wanted + "' is not known; cpu, cuda or auto");
+}
+
+/// "auto" is the fastest that keeps the order of results: bfloat16 where the device multiplies it in hardware.
+Precision choose_precision(const std::string& wanted, c10::Device device) {
+  const bool fast = device.is_cuda() || cpu_has_bf16();
+  if (wanted == "bfloat16" && !fast)
+    throw NetError(ExitCode::resource, "this CPU has no bfloat16 arithmetic (AVX-512 BF16 or AMX)");
+  if (wanted == "bfloat16" || (wanted == "auto" && fast)) return Precision::bfloat16;
+  if (wanted == "float32" || wanted == "auto") return Precision::float32;
+  throw NetError(ExitCode::usage, "precision '" + wanted + "' is not known; float32, bfloat16 or auto");
 }
 
 }  // namespace
@@ -41,7 +55,8 @@ Settings parse_settings(const cbir_net_source& source) {
                    "preprocessing.crop is " + std::to_string(out.size) + "; 32 to 2048 was expected");
   for (const float s : out.std_dev)
     if (!(s > 0)) throw NetError(ExitCode::damaged, "preprocessing.std holds a number that is not positive");
-  check_run(source);
+  out.device = choose_device(source.device);
+  out.precision = choose_precision(source.precision, out.device);
   return out;
 }
 

@@ -7,8 +7,11 @@
 #include <string>
 #include <vector>
 
+#include <c10/core/Device.h>
 #include <cbir/encoder/net_plugin.h>
 #include <cbir/base/error.hpp>
+
+#include "arithmetic.hpp"
 
 namespace cbir::nets {
 
@@ -31,6 +34,8 @@ struct Settings {
   std::vector<double> scales = {1};        ///< of the input; the vectors are averaged
   bool flip = false;                       ///< the mirrored input, too
   bool unit = true;                        ///< vectors are meant to have length 1, before they are averaged, too
+  Precision precision = Precision::float32;
+  c10::Device device = c10::kCPU;
   std::int64_t context = 0;                ///< tokens of a text; 0: the text tower is not wanted
 };
 

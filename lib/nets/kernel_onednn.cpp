@@ -1,0 +1,348 @@
+// oneDNN, with what makes it fast: weights packed once in the layout of its kernels, one primitive a shape, activation
+// and residual as post-operations. Written for oneDNN 2.6 and later; the few calls that version 3 changed are in
+// `describe` and `append`.
+
+#include <ATen/Functions.h>
+
+#include <algorithm>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "kernel.hpp"
+
+namespace cbir::nets {
+namespace {
+
+using dnnl::algorithm;
+using dnnl::memory;
+using Tag = memory::format_tag;
+
+const dnnl::engine& cpu() {
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+
+dnnl::stream& stream() {
+  thread_local dnnl::stream of_this_thread(cpu());
+  return of_this_thread;
+}
+
+bool cpu_has(dnnl::cpu_isa wanted) {
+  const auto bits = static_cast<unsigned>(wanted);
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & bits) == bits;
+}
+
+memory::data_type data_type(Precision precision) {
+  return precision == Precision::bfloat16 ? memory::data_type::bf16 : memory::data_type::f32;
+}
+
+void append(dnnl::post_ops& ops, algorithm function, float alpha, float beta) {
+#if DNNL_VERSION_MAJOR >= 3
+  ops.append_eltwise(function, alpha, beta);
+#else
+  ops.append_eltwise(1, function, alpha, beta);
+#endif
+}
+
+dnnl::primitive_attr attributes(Activation activation, bool residual) {
+  dnnl::post_ops ops;
+  if (residual) ops.append_sum(1);
+  switch (activation) {
+    case Activation::none:
+      break;
+    case Activation::relu:
+      append(ops, algorithm::eltwise_relu, 0, 0);
+      break;
+    case Activation::relu6:
+      append(ops, algorithm::eltwise_clip, 0, 6);
+      break;
+    case Activation::hardswish:
+      append(ops, algorithm::eltwise_hardswish, 1.0F / 6, 0.5F);
+      break;
+    case Activation::hardsigmoid:
+      append(ops, algorithm::eltwise_linear, 1.0F / 6, 0.5F);
+      append(ops, algorithm::eltwise_clip, 0, 1);
+      break;
+    case Activation::gelu:
+      append(ops, algorithm::eltwise_gelu_erf, 0, 0);
+      break;
+    case Activation::quick_gelu:
+      append(ops, algorithm::eltwise_swish, 1.702F, 0);
+      break;
+  }
+  dnnl::primitive_attr out;
+  out.set_post_ops(ops);
+  // oneDNN's own scratchpad belongs to the thread that made the primitive; these wander.
+  out.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return out;
+}
+
+/// What one call looks like.
+struct Shape {
+  std::int64_t n, height, width;  ///< of the input; a matrix has n rows, height and width 1
+  bool residual;
+  bool operator==(const Shape&) const = default;
+};
+
+/// A primitive and all that it needs, as oneDNN describes them.
+struct Described {
+  dnnl::primitive primitive;
+  memory::desc source, weights, result, scratchpad;
+  bool optimised = false;  ///< not oneDNN's reference implementation, which is hundreds of times slower
+
+  template <typename PrimitiveDesc>
+  static Described from(const PrimitiveDesc& desc, dnnl::primitive primitive) {
+    return {std::move(primitive), desc.src_desc(),        desc.weights_desc(),
+            desc.dst_desc(),      desc.scratchpad_desc(), !std::string_view(desc.impl_info_str()).starts_with("ref")};
+  }
+};
+
+/// The convolution of a ConvSpec, for any shape of input.
+class ConvLayer {
+ public:
+  ConvLayer(const ConvSpec& spec, Precision precision)
+      : spec_(spec), type_(data_type(precision)), weight_dims_(spec.weight.sizes().vec()) {
+    spec_.weight.reset();  // packed elsewhere
+    spec_.bias.reset();
+  }
+
+  std::int64_t out() const { return weight_dims_[0]; }
+  memory::desc bias() const { return {{out()}, memory::data_type::f32, Tag::x}; }
+
+  /// A shape typical of the layer, before any is known.
+  Shape typical() const {
+    const std::int64_t size = std::max<std::int64_t>(28, 4 * std::max(weight_dims_[2], weight_dims_[3]));
+    return {1, size, size, false};
+  }
+
+  std::vector<std::int64_t> result_sizes(const Shape& s) const {
+    const Padding pad = resolved(spec_, weight_dims_, s.height, s.width);
+    return {s.n, out(), (s.height + pad.top + pad.bottom - weight_dims_[2]) / spec_.stride + 1,
+            (s.width + pad.left + pad.right - weight_dims_[3]) / spec_.stride + 1};
+  }
+
+  /// `weights`: as they are packed, or `any_weights()`.
+  Described describe(const Shape& s, const memory::desc& weights) const {
+    const std::int64_t in = weight_dims_[1] * spec_.groups;
+    const memory::desc source({s.n, in, s.height, s.width}, type_, Tag::nhwc);
+    const memory::desc result(result_sizes(s), type_, Tag::nhwc);
+    const Padding pad = resolved(spec_, weight_dims_, s.height, s.width);
+    const memory::dims strides = {spec_.stride, spec_.stride}, before = {pad.top, pad.left},
+                       after = {pad.bottom, pad.right};
+    using dnnl::prop_kind;
+    const auto attr = attributes(spec_.activation, s.residual);
+#if DNNL_VERSION_MAJOR >= 3
+    const dnnl::convolution_forward::primitive_desc desc(cpu(), prop_kind::forward_inference,
+                                                         algorithm::convolution_direct, source, weights, bias(), result,
+                                                         strides, before, after, attr);
+#else
+    const dnnl::convolution_forward::primitive_desc desc({prop_kind::forward_inference, algorithm::convolution_direct,
+                                                          source, weights, bias(), result, strides, before, after},
+                                                         attr, cpu());
+#endif
+    return Described::from(desc, dnnl::convolution_forward(desc));
+  }
+
+  memory::desc any_weights() const { return {blocked_dims(), type_, Tag::any}; }
+  /// As LibTorch has them.
+  memory::desc plain_weights() const {
+    return {blocked_dims(), memory::data_type::f32, spec_.groups > 1 ? Tag::goihw : Tag::oihw};
+  }
+
+  Shape shape(const at::Tensor& x, bool residual) const {
+    const std::int64_t in = weight_dims_[1] * spec_.groups;
+    TORCH_CHECK(x.dim() == 4 && x.size(1) == in, "a convolution of ", in, " channels was given ", x.sizes());
+    return {x.size(0), x.size(2), x.size(3), residual};
+  }
+  at::Tensor dense(const at::Tensor& x) const { return x.contiguous(at::MemoryFormat::ChannelsLast); }
+  at::Tensor make_result(const at::Tensor& x) const {
+    return at::empty(result_sizes(shape(x, false)), x.options(), at::MemoryFormat::ChannelsLast);
+  }
+
+ private:
+  memory::dims blocked_dims() const {
+    if (spec_.groups == 1) return weight_dims_;
+    return {spec_.groups, weight_dims_[0] / spec_.groups, weight_dims_[1], weight_dims_[2], weight_dims_[3]};
+  }
+
+  ConvSpec spec_;
+  memory::data_type type_;
+  std::vector<std::int64_t> weight_dims_;
+};
+
+/// The product of matrices of a LinearSpec, for any number of rows.
+class LinearLayer {
+ public:
+  LinearLayer(const LinearSpec& spec, Precision precision)
+      : activation_(spec.activation),
+        type_(data_type(precision)),
+        out_(spec.weight.size(0)),
+        in_(spec.weight.size(1)) {}
+
+  std::int64_t out() const { return out_; }
+  memory::desc bias() const { return {{1, out_}, memory::data_type::f32, Tag::ab}; }
+  Shape typical() const { return {64, 1, 1, false}; }
+
+  Described describe(const Shape& s, const memory::desc& weights) const {
+    const memory::desc source({s.n, in_}, type_, Tag::ab), result({s.n, out_}, type_, Tag::ab);
+    const auto attr = attributes(activation_, s.residual);
+#if DNNL_VERSION_MAJOR >= 3
+    const dnnl::matmul::primitive_desc desc(cpu(), source, weights, bias(), result, attr);
+#else
+    const dnnl::matmul::primitive_desc desc({source, weights, bias(), result}, attr, cpu());
+#endif
+    return Described::from(desc, dnnl::matmul(desc));
+  }
+
+  memory::desc any_weights() const { return {{in_, out_}, type_, Tag::any}; }
+  memory::desc plain_weights() const { return {{in_, out_}, memory::data_type::f32, Tag::ba}; }
+
+  Shape shape(const at::Tensor& x, bool residual) const {
+    TORCH_CHECK(x.dim() > 0 && x.size(-1) == in_, "a linear layer of ", in_, " inputs was given ", x.sizes());
+    return {x.numel() / in_, 1, 1, residual};
+  }
+  at::Tensor dense(const at::Tensor& x) const { return x.contiguous(); }
+  at::Tensor make_result(const at::Tensor& x) const {
+    auto sizes = x.sizes().vec();
+    sizes.back() = out_;
+    return at::empty(sizes, x.options());
+  }
+
+ private:
+  Activation activation_;
+  memory::data_type type_;
+  std::int64_t out_, in_;
+};
+
+memory reordered(memory from, const memory::desc& to) {
+  if (from.get_desc() == to) return from;
+  memory out(to, cpu());
+  dnnl::reorder(from, out).execute(stream(), from, out);
+  stream().wait();
+  return out;
+}
+
+/// A layer with its weights. Clones share them: oneDNN only reads them.
+template <typename Layer>
+class OneDnn : public Kernel {
+ public:
+  OneDnn(Layer layer, Precision precision, const Described& typical, const at::Tensor& weight, const at::Tensor& bias)
+      : layer_(std::move(layer)), type_(scalar_type(precision)) {
+    const at::Tensor plain = weight.contiguous();
+    weights_ = reordered(memory(layer_.plain_weights(), cpu(), plain.data_ptr()), typical.weights);
+    if (weights_.get_data_handle() == plain.data_ptr()) unpacked_ = plain;
+    bias_ = bias.defined() ? bias.contiguous() : at::zeros({layer_.out()});
+  }
+
+  at::Tensor run(const at::Tensor& x, const at::Tensor& residual) override {
+    const at::Tensor source = layer_.dense(x.to(type_));
+    const Shape shape = layer_.shape(source, residual.defined());
+    Plan& plan = find(shape);
+    at::Tensor result;
+    if (residual.defined()) {
+      result = layer_.dense(residual.to(type_));
+      TORCH_CHECK(static_cast<std::size_t>(result.numel()) * result.element_size() == plan.result_size,
+                  "the residual is ", residual.sizes());
+      // The sum is made in the residual's memory, which must not be read as input at the same time.
+      if (result.data_ptr() == source.data_ptr()) result = result.clone();
+    } else {
+      result = layer_.make_result(source);
+    }
+    if (result.numel() == 0) return result;
+    const auto scratch_size = static_cast<std::int64_t>(plan.scratchpad_size);
+    const at::Tensor scratch = at::empty({scratch_size}, at::kByte);
+    plan.arguments.at(DNNL_ARG_SRC).set_data_handle(source.data_ptr());
+    plan.arguments.at(DNNL_ARG_DST).set_data_handle(result.data_ptr());
+    plan.arguments.at(DNNL_ARG_SCRATCHPAD).set_data_handle(scratch.data_ptr());
+    plan.primitive.execute(stream(), plan.arguments);
+    stream().wait();
+    return result;
+  }
+
+  std::unique_ptr<Kernel> clone() const override {
+    auto out = std::make_unique<OneDnn>(*this);
+    out->plans_.clear();  // their memory objects hold the addresses of the running call
+    return out;
+  }
+
+ private:
+  struct Plan {
+    Shape shape;
+    dnnl::primitive primitive;
+    std::unordered_map<int, memory> arguments;
+    std::size_t result_size, scratchpad_size;  // bytes
+  };
+
+  /// The primitive for a shape; made when the shape comes for the first time, at some tens of microseconds and more.
+  Plan& find(const Shape& shape) {
+    for (Plan& plan : plans_)
+      if (plan.shape == shape) return plan;
+    if (plans_.size() == kPlans) plans_.erase(plans_.begin());
+    plans_.push_back(make_plan(shape));
+    return plans_.back();
+  }
+
+  Plan make_plan(const Shape& shape) const {
+    const Described call = describe(shape);
+    // Weights are packed alike for nearly all shapes of a layer; for the others there is another copy.
+    return {shape,
+            call.primitive,
+            {{DNNL_ARG_SRC, memory(call.source, cpu(), DNNL_MEMORY_NONE)},
+             {DNNL_ARG_WEIGHTS, reordered(weights_, call.weights)},
+             {DNNL_ARG_BIAS, memory(layer_.bias(), cpu(), bias_.data_ptr())},
+             {DNNL_ARG_DST, memory(call.result, cpu(), DNNL_MEMORY_NONE)},
+             {DNNL_ARG_SCRATCHPAD, memory(call.scratchpad, cpu(), DNNL_MEMORY_NONE)}},
+            call.result.get_size(),
+            call.scratchpad.get_size()};
+  }
+
+  Described describe(const Shape& shape) const {
+    try {
+      Described call = layer_.describe(shape, weights_.get_desc());
+      if (call.optimised) return call;
+    } catch (const dnnl::error&) {  // not with weights packed so
+    }
+    return layer_.describe(shape, layer_.any_weights());
+  }
+
+  static constexpr std::size_t kPlans = 16;  // shapes that are remembered
+  Layer layer_;
+  at::ScalarType type_;
+  memory weights_;
+  at::Tensor unpacked_, bias_;  // memory that oneDNN reads in place
+  std::vector<Plan> plans_;
+};
+
+template <typename Layer, typename Spec>
+std::unique_ptr<Kernel> make(const Spec& spec, Precision precision) {
+  const Layer layer(spec, precision);
+  Described typical;
+  try {
+    typical = layer.describe(layer.typical(), layer.any_weights());
+  } catch (const dnnl::error&) {
+    return nullptr;
+  }
+  if (!typical.optimised) return nullptr;
+  return std::make_unique<OneDnn<Layer>>(layer, precision, typical, spec.weight, spec.bias);
+}
+
+}  // namespace
+
+bool onednn_has_bf16() { return cpu_has(dnnl::cpu_isa::avx512_core_bf16); }
+
+bool onednn_is_fast(const ConvSpec& spec) {
+  const bool depthwise = spec.groups > 1 && spec.groups == spec.weight.size(0), stem = spec.weight.size(1) <= 4;
+  return cpu_has(dnnl::cpu_isa::avx512_core) || depthwise || stem;
+}
+
+std::unique_ptr<Kernel> make_onednn(const ConvSpec& spec, Precision precision) {
+  return make<ConvLayer>(spec, precision);
+}
+
+std::unique_ptr<Kernel> make_onednn(const LinearSpec& spec, Precision precision) {
+  return make<LinearLayer>(spec, precision);
+}
+
+}  // namespace cbir::nets
