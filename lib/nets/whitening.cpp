@@ -11,11 +11,6 @@ namespace {
 /// As the project does it.
 at::Tensor unit(const at::Tensor& vectors) { return vectors / (vectors.norm(2, {1}, true) + 1e-6); }
 
-/// The product is small and what comes out of it large beside what goes in: float32 in any precision.
-Linear made(const LinearSpec& spec, const Settings& settings) {
-  return Linear(spec, Precision::float32, settings.device);
-}
-
 }  // namespace
 
 double take_exponent(Parameters& parameters, const Settings& settings) {
@@ -26,16 +21,18 @@ double take_exponent(Parameters& parameters, const Settings& settings) {
   return p;
 }
 
+// The products are small and stretch small differences: float32, whatever the precision of the network.
 Whitening::Whitening(Parameters& parameters, const Settings& settings) {
   const std::int64_t dim = settings.dimension;
   if (parameters.has("whiten.weight")) {
-    layer_ = made(take_linear(parameters, "whiten", dim, dim), settings);
+    layer_.emplace(take_linear(parameters, "whiten", dim, dim), Precision::float32, settings.device);
   } else {
     for (const char* set : {"retrieval-SfM-120k", "retrieval-SfM-30k"}) {
       const std::string prefix = std::string("meta.Lw.") + set + (settings.scales.size() > 1 ? ".ms" : ".ss");
       if (!parameters.has(prefix + ".P")) continue;
       mean_ = parameters.take(prefix + ".m", {dim, 1}).view({1, dim}).to(settings.device);
-      projection_ = made({parameters.take(prefix + ".P", {dim, dim}), {}, Activation::none}, settings);
+      const LinearSpec projection{parameters.take(prefix + ".P", {dim, dim}), {}, Activation::none};
+      projection_.emplace(projection, Precision::float32, settings.device);
       break;
     }
   }
