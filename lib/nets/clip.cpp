@@ -103,7 +103,7 @@ Head load_head(const Names& names, const TowerNames& tower, std::int64_t width, 
                Parameters& parameters, const Settings& settings) {
   const LayerNorm norm = LayerNorm::take(parameters, tower.norm, width, 1e-5, settings);
   LinearSpec projection;
-  projection.weight = names.transposed ? parameters.take(tower.projection, {width, dimension}).t()
+  projection.weight = names.transposed ? parameters.take(tower.projection, {width, dimension}).t().contiguous()
                                        : parameters.take(tower.projection, {dimension, width});
   return {norm, projection, settings};
 }
