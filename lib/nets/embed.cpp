@@ -35,6 +35,9 @@ void check_input(const Settings& settings, const Traits& traits) {
   if (!traits.any_size && !one_size)
     throw NetError(ExitCode::incompatible, "network '" + settings.network +
                                                "' takes pictures of one size: neither other scales nor uncropped ones");
+  if (!settings.activation.empty() && !traits.activation)
+    throw NetError(ExitCode::incompatible,
+                   "network '" + settings.network + "' has one activation; the preset cannot choose it");
   if (settings.context != traits.context)
     throw NetError(ExitCode::incompatible, "network '" + settings.network + "' reads texts of " +
                                                std::to_string(traits.context) + " tokens, the preset says " +

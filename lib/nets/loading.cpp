@@ -23,8 +23,13 @@ ConvSpec take_conv(Parameters& parameters, const std::string& name, const std::s
   return out;
 }
 
+LinearSpec take_linear(Parameters& parameters, const std::string& weight, const std::string& bias, std::int64_t out,
+                       std::int64_t in) {
+  return {parameters.take(weight, {out, in}), parameters.take(bias, {out}), Activation::none};
+}
+
 LinearSpec take_linear(Parameters& parameters, const std::string& name, std::int64_t out, std::int64_t in) {
-  return {parameters.take(name + ".weight", {out, in}), parameters.take(name + ".bias", {out}), Activation::none};
+  return take_linear(parameters, name + ".weight", name + ".bias", out, in);
 }
 
 void check_layer(const Settings& settings, std::initializer_list<std::pair<std::string_view, std::int64_t>> layers) {

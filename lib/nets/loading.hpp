@@ -22,7 +22,9 @@ ConvSpec take_conv(Parameters& parameters, const std::string& name, at::IntArray
 ConvSpec take_conv(Parameters& parameters, const std::string& name, const std::string& bn, at::IntArrayRef shape,
                    double epsilon);
 
-/// NAME.weight, out x in, and NAME.bias.
+/// A weight, out x in, and a bias; NAME.weight and NAME.bias.
+LinearSpec take_linear(Parameters& parameters, const std::string& weight, const std::string& bias, std::int64_t out,
+                       std::int64_t in);
 LinearSpec take_linear(Parameters& parameters, const std::string& name, std::int64_t out, std::int64_t in);
 
 /// Throws NetError (incompatible) unless settings.layer is one of `layers` and settings.dimension is what stands

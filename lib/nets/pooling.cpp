@@ -72,4 +72,11 @@ void check_pool(const Settings& settings) {
                  "network '" + settings.network + "' has no pool '" + settings.pool + "'; avg, gem, max or rmac");
 }
 
+void check_no_pool(const Settings& settings) {
+  if (settings.pool != "none")
+    throw NetError(ExitCode::incompatible, "layer '" + settings.layer + "' of " + settings.network +
+                                               " has no positions to pool: pool is '" + settings.pool +
+                                               "', 'none' was expected");
+}
+
 }  // namespace cbir::nets

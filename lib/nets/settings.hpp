@@ -32,11 +32,12 @@ struct Settings {
   std::int64_t size = 0;                   ///< width and height of the input, in pixels; 0: any
   std::array<float, 3> mean{}, std_dev{};  ///< of 8-bit values: (x - mean) / std
   std::vector<double> scales = {1};        ///< of the input; the vectors are averaged
+  std::string activation;                  ///< "gelu" or "quick_gelu"; empty: the network's own
   bool flip = false;                       ///< the mirrored input, too
   bool unit = true;                        ///< vectors are meant to have length 1, before they are averaged, too
   Precision precision = Precision::float32;
   c10::Device device = c10::kCPU;
-  std::int64_t context = 0;                ///< tokens of a text; 0: the text tower is not wanted
+  std::int64_t context = 0;  ///< tokens of a text; 0: the text tower is not wanted
 };
 
 /// Throws NetError if a field is missing or makes no sense, or the precision or device is not to be had here.

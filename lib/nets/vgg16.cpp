@@ -117,9 +117,7 @@ class Vgg : public Model {
 std::unique_ptr<Model> make_vgg16(const Settings& settings, Parameters& parameters) {
   check_layer(settings, {{"pool5", kPooled}, {"fc6", kFc6}});
   if (settings.layer == "pool5") check_pool(settings);
-  else if (settings.pool != "none")
-    throw NetError(ExitCode::incompatible,
-                   "layer 'fc6' of vgg16 has no positions to pool: pool is '" + settings.pool + "', not 'none'");
+  else check_no_pool(settings);
   return std::make_unique<Vgg>(settings, parameters);
 }
 
