@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <memory>
+#include <mutex>
 #include <utility>
 #include <vector>
 
 #include <cbir/encoder/net_plugin.h>
+#include <cbir/base/excerpt.hpp>
 #include <cbir/base/file.hpp>
 #include <cbir/base/hash.hpp>
 #include <cbir/base/log.hpp>
@@ -14,6 +17,7 @@
 #include <cbir/base/text.hpp>
 #include <cbir/encoder/encoder.hpp>
 #include <cbir/encoder/fetch.hpp>
+#include <cbir/text/clip_tokenizer.hpp>
 #include <cbir/weights/tensors.hpp>
 
 namespace cbir {
@@ -94,16 +98,39 @@ Net create_net(const Preset& preset, const EncoderOptions& options, const std::s
   return {nets(), source, preset, path};
 }
 
-/// Sums in double precision and in order, so that the same vector always gives the same bytes.
-void normalise(std::span<float> row, bool l2) {
+/// Sums in double precision and in order, so that the same vector always gives the same bytes. `input` is what it is
+/// the vector of, for messages.
+void normalise(std::span<float> row, bool l2, std::string_view input) {
   double squares = 0;
   for (const float x : row) squares += static_cast<double>(x) * static_cast<double>(x);
-  if (!std::isfinite(squares)) throw DamagedFile("the network gave a NaN or an infinity for this picture");
+  if (!std::isfinite(squares)) throw DamagedFile(fmt::format("the network gave a NaN or an infinity for {}", input));
   if (!l2) return;
-  if (squares == 0) throw DamagedFile("the network gave all zeros for this picture, which has no direction");
+  if (squares == 0) throw DamagedFile(fmt::format("the network gave all zeros for {}, which has no direction", input));
   const double scale = 1 / std::sqrt(squares);
   for (float& x : row) x = static_cast<float>(x * scale);
 }
+
+/// Text into tokens. The vocabulary is read when first needed.
+class Tokenizer {
+ public:
+  /// Throws MissingInput, DamagedFile, and Incompatible if it has other tokens than the network.
+  const ClipTokenizer& open(const Preset& preset, std::uint32_t vocabulary) const {
+    const std::lock_guard lock(mutex_);
+    if (!opened_) {
+      const MappedFile file = open_source(preset, preset.text->vocabulary);
+      auto opened = std::make_unique<ClipTokenizer>(file.bytes(), file.path());
+      if (opened->size() != vocabulary)
+        throw Incompatible(fmt::format("{}: a vocabulary of {} tokens, but the network of encoder '{}' has {}",
+                                       display_path(file.path()), opened->size(), preset.name, vocabulary));
+      opened_ = std::move(opened);
+    }
+    return *opened_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::unique_ptr<const ClipTokenizer> opened_;
+};
 
 class NetEncoder : public Encoder {
  public:
@@ -118,9 +145,7 @@ class NetEncoder : public Encoder {
   std::string device() const override { return net_.info().device; }
 
   void encode(std::span<const Image> pictures, MatrixView<float> out) const override {
-    if (pictures.size() != out.rows || out.cols != dim())
-      throw Error(ExitCode::internal,
-                  fmt::format("encode: {} pictures for {} x {} numbers", pictures.size(), out.rows, out.cols));
+    check_room(pictures.size(), out);
     // An empty slot costs nothing where the others do not depend on it, else it is run as a black picture.
     const auto side = static_cast<std::uint32_t>(preset().preprocessing.crop);
     std::vector<cbir_net_picture> inputs;
@@ -147,14 +172,55 @@ class NetEncoder : public Encoder {
     }
     for (const std::size_t i : rows) {
       if (pictures[i].data.empty()) std::ranges::fill(out.row(i), 0.0F);
-      else normalise(out.row(i), preset().normalization == "l2");
+      else normalise(out.row(i), preset().normalization == "l2", "this picture");
     }
   }
 
+  std::vector<TextLength> encode_text(std::span<const std::string> texts, MatrixView<float> out) const override {
+    check_room(texts.size(), out);
+    require_text(preset());
+    const std::size_t context = net_.info().context;
+    if (context != static_cast<std::size_t>(preset().text->context))
+      throw Incompatible(fmt::format("encoder '{}': the network reads texts of {} tokens, the preset says {}",
+                                     preset().name, context, preset().text->context));
+    const ClipTokenizer& tokenizer = tokenizer_.open(preset(), net_.info().vocabulary);
+    std::vector<std::int32_t> tokens;
+    tokens.reserve(texts.size() * context);
+    std::vector<TextLength> lengths;
+    for (const std::string& text : texts) {
+      if (!is_utf8(text))
+        throw Incompatible(fmt::format("not UTF-8: {}; convert it, e.g. with iconv -f latin1 -t utf-8", excerpt(text)));
+      const ClipText read = tokenizer.tokenize(text, context);
+      tokens.insert(tokens.end(), read.tokens.begin(), read.tokens.end());
+      lengths.push_back({.tokens = read.needed, .read = context});
+    }
+    // Where texts of one call could touch each other, each gets a call of its own.
+    const std::size_t step = net_.info().independent ? std::max<std::size_t>(1, texts.size()) : 1;
+    std::vector<float> vectors(texts.size() * dim());
+    for (std::size_t i = 0; i < texts.size(); i += step)
+      net_.run(net_.api().encode_text, tokens.data() + i * context, step, vectors.data() + i * dim(), preset());
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      std::copy_n(vectors.begin() + static_cast<std::ptrdiff_t>(i * dim()), dim(), out.row(i).begin());
+      normalise(out.row(i), preset().normalization == "l2", "the text " + excerpt(texts[i]));
+    }
+    return lengths;
+  }
+
  private:
+  void check_room(std::size_t inputs, const MatrixView<float>& out) const {
+    if (inputs != out.rows || out.cols != dim())
+      throw Error(ExitCode::internal, fmt::format("encode: {} inputs for {} x {} numbers", inputs, out.rows, out.cols));
+  }
+
   Net net_;
+  Tokenizer tokenizer_;
   std::vector<std::uint8_t> blank_;
 };
+
+Incompatible no_text(const Preset& preset) {
+  return Incompatible(
+      fmt::format("encoder '{}' reads pictures only, no text; one that reads both is clip-vit-b-32", preset.name));
+}
 
 /// The input size that the preset makes, which the network must agree with.
 void check_shape(const Preset& preset, const cbir_net_info& info) {
@@ -172,9 +238,12 @@ void check_shape(const Preset& preset, const cbir_net_info& info) {
 
 }  // namespace
 
-std::vector<bool> Encoder::encode_text(std::span<const std::string>, MatrixView<float>) const {
-  throw Incompatible(
-      fmt::format("encoder '{}' reads pictures only, no text; one that reads both is clip-vit-b-32", preset().name));
+void require_text(const Preset& preset) {
+  if (!preset.text) throw no_text(preset);
+}
+
+std::vector<TextLength> Encoder::encode_text(std::span<const std::string>, MatrixView<float>) const {
+  throw no_text(preset());
 }
 
 std::unique_ptr<Encoder> open_encoder(const Preset& preset, const std::optional<std::string>& weights_file,

@@ -26,11 +26,11 @@ struct Sizes {
   std::int64_t patch, width, layers;  // of the image tower
   std::int64_t text_width, text_layers;
   std::int64_t dimension;
-  std::int64_t batch;
+  std::int64_t batch;  // so that some 200 tokens share a weight that was read, or more; larger ones gain nothing
 };
 constexpr std::array<Sizes, 3> kSizes = {{{"clip-vit-b-32", 32, 768, 12, 512, 12, 512, 8},
-                                          {"clip-vit-b-16", 16, 768, 12, 512, 12, 512, 2},
-                                          {"clip-vit-l-14", 14, 1024, 24, 768, 12, 768, 2}}};
+                                          {"clip-vit-b-16", 16, 768, 12, 512, 12, 512, 1},
+                                          {"clip-vit-l-14", 14, 1024, 24, 768, 12, 768, 1}}};
 
 /// What a checkpoint calls the parts of a tower.
 struct TowerNames {

@@ -70,6 +70,12 @@ class JsonFields {
     return field->template get<std::int64_t>();
   }
 
+  /// Whether the field is `true`; one of another type belongs to somebody else.
+  bool is_true(const char* key) const {
+    const Json* field = find(key);
+    return field && field->is_boolean() && field->template get<bool>();
+  }
+
   /// The string at `key`, or the bytes that base64 at `key_b64` stands for.
   std::optional<std::string> bytes(const char* key, const char* key_b64) const {
     if (auto plain = text(key)) return plain;

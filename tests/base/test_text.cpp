@@ -1,3 +1,4 @@
+#include <cbir/base/excerpt.hpp>
 #include <cbir/base/text.hpp>
 
 #include <algorithm>
@@ -23,7 +24,8 @@ TEST_CASE("UTF-8 is well-formed or not") {
 TEST_CASE("a path in a message cannot move the cursor") {
   CHECK(display_path("a b/ö.jpg") == "a b/ö.jpg");
   CHECK(display_path("a\nb\xff'\x1b") == "$'a\\nb\\xff\\'\\x1b'");
-  CHECK(display_path("\xc2\x9b""2J") == "$'\\xc2\\x9b2J'");  // the C1 form of ESC [
+  CHECK(display_path("\xc2\x9b"
+                     "2J") == "$'\\xc2\\x9b2J'");  // the C1 form of ESC [
 }
 
 TEST_CASE("TSV fields survive escaping") {
@@ -88,4 +90,13 @@ TEST_CASE("numbers are parsed whole or not at all") {
   CHECK_FALSE(parse_number("", value));
   CHECK_FALSE(parse_number("-1", value));
   CHECK_FALSE(parse_number("99999999999999999999", value));
+}
+
+TEST_CASE("texts in messages are quoted and short") {
+  CHECK(excerpt("a red bus") == "\"a red bus\"");
+  CHECK(excerpt("") == "''");
+  CHECK(excerpt("two\nlines\xff") == "$'two\\nlines\\xff'");
+  CHECK(excerpt(std::string(80, 'a')) == '"' + std::string(80, 'a') + '"');
+  CHECK(excerpt(std::string(81, 'a')) == '"' + std::string(80, 'a') + "\"...");
+  CHECK(excerpt(std::string(79, 'a') + "ö") == '"' + std::string(79, 'a') + "\"...");  // no half of a character
 }

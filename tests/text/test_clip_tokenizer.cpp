@@ -1,8 +1,9 @@
 #include <cbir/base/error.hpp>
 #include <cbir/text/clip_tokenizer.hpp>
 
-#include <zlib.h>
+#include <libdeflate.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,16 +14,10 @@ using namespace cbir;
 namespace {
 
 std::string gzip(const std::string& text) {
-  z_stream stream = {};
-  REQUIRE(deflateInit2(&stream, 9, Z_DEFLATED, 16 + MAX_WBITS, 9, Z_DEFAULT_STRATEGY) == Z_OK);
-  std::string in = text, out(deflateBound(&stream, in.size()) + 32, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(in.data());
-  stream.avail_in = static_cast<uInt>(in.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
+  const std::unique_ptr<libdeflate_compressor, decltype(&libdeflate_free_compressor)> packer(
+      libdeflate_alloc_compressor(9), &libdeflate_free_compressor);
+  std::string out(libdeflate_gzip_compress_bound(packer.get(), text.size()), '\0');
+  out.resize(libdeflate_gzip_compress(packer.get(), text.data(), text.size(), out.data(), out.size()));
   return out;
 }
 

@@ -17,6 +17,14 @@ namespace cbir {
 /// ImageError for one that is too narrow or too large for it.
 Image preprocess(const Image& image, const Preprocessing& preprocessing);
 
+/// What became of a text: all of it was read, or its beginning.
+struct TextLength {
+  std::size_t tokens = 0;  ///< that the whole text takes, start and end included
+  std::size_t read = 0;    ///< that the network reads at most
+
+  bool truncated() const { return tokens > read; }
+};
+
 class Encoder {
  public:
   virtual ~Encoder() = default;
@@ -31,9 +39,11 @@ class Encoder {
   /// infinity.
   virtual void encode(std::span<const Image> pictures, MatrixView<float> out) const = 0;
 
-  /// Encodes UTF-8 texts into the rows of `out`, as encode() does pictures. Returns whether each was cut because it has
-  /// more tokens than the network reads. Throws Incompatible if the network has no text tower, or a text is not UTF-8.
-  virtual std::vector<bool> encode_text(std::span<const std::string> texts, MatrixView<float> out) const;
+  /// Encodes UTF-8 texts into the rows of `out`, as encode() does pictures; a row does not depend on the other texts.
+  /// Returns how long each is. Throws as encode(), and Incompatible if the network has no text tower, if a text is not
+  /// UTF-8, or if the vocabulary is not the network's; MissingInput and DamagedFile if the vocabulary is not here or
+  /// not sound; ResourceLimit for a text that is too large (ClipTokenizer).
+  virtual std::vector<TextLength> encode_text(std::span<const std::string> texts, MatrixView<float> out) const;
 
   /// The network's arithmetic, and where it runs: "float32" or "bfloat16"; "cpu" or "cuda".
   virtual std::string precision() const { return "float32"; }
@@ -49,6 +59,9 @@ class Encoder {
   Preset preset_;
   std::string fingerprint_;
 };
+
+/// Throws Incompatible, naming what reads both, unless the preset's network reads texts, too.
+void require_text(const Preset& preset);
 
 /// How a network is to be run; a network refuses what it cannot. It is no part of the fingerprint.
 struct EncoderOptions {
