@@ -35,9 +35,16 @@ const cbir_net_api* load_nets(const std::string& name) {
   return found;
 }
 
-const cbir_net_api& nets() {
-  static const cbir_net_api* const loaded = load_nets("nets");
-  return *loaded;
+/// The network that is described by its file, and not built from parameters.
+bool is_onnx(const Preset& preset) { return preset.network == "onnx"; }
+
+const cbir_net_api& plugin_for(const Preset& preset) {
+  if (is_onnx(preset)) {
+    static const cbir_net_api* const onnx = load_nets("onnx");
+    return *onnx;
+  }
+  static const cbir_net_api* const nets = load_nets("nets");
+  return *nets;
 }
 
 /// A network, and the plug-in that runs it.
@@ -84,7 +91,7 @@ Net create_net(const Preset& preset, const EncoderOptions& options, const std::s
                          .tensor_count = 0,
                          .file = file->bytes().data(),
                          .file_size = file->bytes().size()};
-  const TensorMap tensors = read_tensors(file->bytes(), path, file);
+  const TensorMap tensors = is_onnx(preset) ? TensorMap() : read_tensors(file->bytes(), path, file);
   std::vector<std::string> types;
   types.reserve(tensors.size());
   std::vector<cbir_net_tensor> list;
@@ -95,7 +102,7 @@ Net create_net(const Preset& preset, const EncoderOptions& options, const std::s
   }
   source.tensors = list.data();
   source.tensor_count = list.size();
-  return {nets(), source, preset, path};
+  return {plugin_for(preset), source, preset, path};
 }
 
 /// Sums in double precision and in order, so that the same vector always gives the same bytes. `input` is what it is

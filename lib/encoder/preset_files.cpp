@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include <cbir/base/error.hpp>
@@ -13,7 +14,38 @@
 namespace cbir {
 namespace {
 
-constexpr std::string_view kExtension = ".json";
+constexpr std::string_view kExtension = ".json", kOnnxExtension = ".onnx";
+
+/// What a user lacks who gives an .onnx file for an encoder.
+std::string preset_for_onnx(const std::string& path) {
+  const std::string file = base_name(path), name = file.substr(0, file.size() - kOnnxExtension.size());
+  const auto quoted = [](const std::string& text) {
+    return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  };
+  return fmt::format(
+      R"({}: an .onnx file does not say how a picture becomes its input. Write a preset beside it, with the numbers of
+this network (mean and std are of 8-bit values; see the section on presets in docs/formats.md), and give that, {}.json:
+{{
+  "name": {},
+  "network": "onnx",
+  "layer": "auto",
+  "pool": "none",
+  "dimension": 512,
+  "preprocessing": {{
+    "resize": 256,
+    "filter": "bilinear",
+    "resize_rounding": "floor",
+    "crop": 224,
+    "crop_rounding": "round",
+    "mean": [123.675, 116.28, 103.53],
+    "std": [58.395, 57.12, 57.375]
+  }},
+  "normalization": "l2",
+  "metric": "cosine",
+  "weights": {{"file": {}, "licence": "unknown"}}
+}})",
+      display_path(path), display_path(name), quoted(name), quoted(file));
+}
 
 /// The folder of the library (or program) that this module is linked into.
 std::string library_folder() {
@@ -53,6 +85,7 @@ Preset load_preset(const std::string& name_or_path) {
     preset.origin = name_or_path;
     return preset;
   }
+  if (name_or_path.ends_with(kOnnxExtension)) throw UsageError(preset_for_onnx(name_or_path));
   std::string known;
   for (const std::string& name : preset_names()) {
     if (name != name_or_path) {

@@ -2,23 +2,18 @@
 
 #include <ATen/Functions.h>
 
-#include <array>
-
 namespace cbir::nets {
 
 at::Tensor normalised(std::span<const cbir_net_picture> pictures, const Settings& settings) {
   const std::int64_t height = pictures.front().height, width = pictures.front().width;
   at::Tensor out = at::empty({static_cast<std::int64_t>(pictures.size()), 3, height, width},
                              at::TensorOptions().dtype(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
-  std::array<std::array<float, 256>, 3> table{};  // a value has few: dividing once each is exact and quick
-  for (std::size_t c = 0; c < 3; ++c)
-    for (std::size_t value = 0; value < 256; ++value)
-      table[c][value] = (static_cast<float>(value) - settings.mean[c]) / settings.std_dev[c];
+  const PixelValues values = pixel_values(settings);
   float* to = out.data_ptr<float>();
   for (const cbir_net_picture& picture : pictures) {
     const std::uint8_t* from = picture.pixels;
     for (std::int64_t i = 0; i < height * width; ++i, from += 3, to += 3)
-      for (std::size_t c = 0; c < 3; ++c) to[c] = table[c][from[c]];
+      for (std::size_t c = 0; c < 3; ++c) to[c] = values[c][from[c]];
   }
   return out;
 }

@@ -7,25 +7,21 @@
 #include <malloc.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <mutex>
-#include <new>
 
 #include <cbir/encoder/net_plugin.h>
 
+#include "../net_plugin/working_copies.hpp"
 #include "embed.hpp"
 #include "families.hpp"
 #include "input.hpp"
 
 using namespace cbir;
 
-/// A network and its working copies that no thread uses at the moment: as many are made as threads call at once.
 struct cbir_net {
   nets::Settings settings;
   nets::Traits traits;
   std::unique_ptr<nets::Model> model;
-  std::mutex mutex;
-  std::vector<std::unique_ptr<nets::Runner>> idle;
+  mutable nets::WorkingCopies<nets::Runner> runners;
 };
 
 namespace {
@@ -43,53 +39,20 @@ void compute_on_this_thread() {
   static_cast<void>(done);
 }
 
-/// A working copy out of the net's store, given back at the end.
-class Lease {
- public:
-  explicit Lease(cbir_net& net) : net_(net) {
-    {
-      const std::lock_guard lock(net.mutex);
-      if (!net.idle.empty()) {
-        runner_ = std::move(net.idle.back());
-        net.idle.pop_back();
-      }
-    }
-    if (!runner_) runner_ = net.model->make_runner();
-  }
-  ~Lease() {
-    const std::lock_guard lock(net_.mutex);
-    net_.idle.push_back(std::move(runner_));
-  }
-  Lease(const Lease&) = delete;
-  Lease& operator=(const Lease&) = delete;
-  const nets::Runner& runner() const { return *runner_; }
-
- private:
-  cbir_net& net_;
-  std::unique_ptr<nets::Runner> runner_;
-};
-
-/// Calls `body`; what it throws becomes an exit code and a message.
+/// As nets::guarded; of LibTorch's own exceptions the message without the backtrace.
 template <typename Body>
 int guarded(char* message, std::size_t message_size, Body body) {
-  const auto fail = [&](ExitCode code, const char* text) {
-    if (message && message_size) std::snprintf(message, message_size, "%s", text);
-    return static_cast<int>(code);
-  };
-  try {
-    body();
-    return 0;
-  } catch (const nets::NetError& error) {
-    return fail(error.code(), error.what());
-  } catch (const std::bad_alloc&) {
-    return fail(ExitCode::resource, "out of memory");
-  } catch (const c10::Error& error) {
-    return fail(ExitCode::internal, error.what_without_backtrace());
-  } catch (const std::exception& error) {
-    return fail(ExitCode::internal, error.what());
-  } catch (...) {
-    return fail(ExitCode::internal, "unknown failure in the network");
-  }
+  return nets::guarded(message, message_size, [&] {
+    try {
+      body();
+    } catch (const c10::Error& error) {
+      throw nets::NetError(ExitCode::internal, error.what_without_backtrace());
+    }
+  });
+}
+
+nets::WorkingCopies<nets::Runner>::Lease take_runner(const cbir_net* net) {
+  return net->runners.take([&] { return net->model->make_runner(); });
 }
 
 int create(const cbir_net_source* source, cbir_net** net, char* message, std::size_t message_size) {
@@ -102,7 +65,7 @@ int create(const cbir_net_source* source, cbir_net** net, char* message, std::si
     made->model = nets::make_model(made->settings, parameters);
     made->traits = made->model->traits();
     nets::check_input(made->settings, made->traits);
-    made->idle.push_back(made->model->make_runner());
+    made->runners.add(made->model->make_runner());
     *net = made.release();
   });
 }
@@ -123,13 +86,13 @@ int encode(const cbir_net* net, const cbir_net_picture* pictures, std::size_t co
   return guarded(message, message_size, [&] {
     compute_on_this_thread();
     const c10::InferenceMode inference;
-    const Lease lease(*const_cast<cbir_net*>(net));
+    const auto runner = take_runner(net);
     const auto batch = static_cast<std::size_t>(net->traits.batch),
                dim = static_cast<std::size_t>(net->settings.dimension);
     for (std::size_t i = 0; i < count; i += batch) {
       const std::span part(pictures + i, std::min(batch, count - i));
       const at::Tensor input = nets::normalised(part, net->settings).to(net->settings.device);
-      nets::copy_rows(nets::embed(lease.runner(), input, net->settings), part.size(), dim, out + i * dim);
+      nets::copy_rows(nets::embed(*runner, input, net->settings), part.size(), dim, out + i * dim);
     }
   });
 }
@@ -139,7 +102,7 @@ int encode_text(const cbir_net* net, const std::int32_t* tokens, std::size_t cou
   return guarded(message, message_size, [&] {
     compute_on_this_thread();
     const c10::InferenceMode inference;
-    const Lease lease(*const_cast<cbir_net*>(net));
+    const auto runner = take_runner(net);
     const auto batch = static_cast<std::size_t>(net->traits.batch),
                dim = static_cast<std::size_t>(net->settings.dimension),
                context = static_cast<std::size_t>(net->traits.context);
@@ -147,7 +110,7 @@ int encode_text(const cbir_net* net, const std::int32_t* tokens, std::size_t cou
       const std::size_t rows = std::min(batch, count - i);
       const at::Tensor ids = at::empty({static_cast<std::int64_t>(rows), net->traits.context}, at::kLong);
       std::copy_n(tokens + i * context, rows * context, ids.data_ptr<std::int64_t>());
-      nets::copy_rows(lease.runner().run_text(ids.to(net->settings.device)), rows, dim, out + i * dim);
+      nets::copy_rows(runner->run_text(ids.to(net->settings.device)), rows, dim, out + i * dim);
     }
   });
 }

@@ -65,6 +65,14 @@ def sets_and_indexes(folder):
                            check=True, stderr=subprocess.DEVNULL)
 
 
+def onnx(folder):
+    net = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    axes = {'in': {0: 'n', 2: 'height'}}
+    for name, options in (('fixed', {}), ('dynamic', {'input_names': ['in'], 'dynamic_axes': axes}),
+                          ('listed', {'keep_initializers_as_inputs': True})):
+        torch.onnx.export(net, torch.zeros(1, 3, 8, 8), str(folder / f'onnx/{name}'), **options)
+
+
 def pictures(folder):
     image = Image.fromarray(np.random.default_rng(1).integers(0, 255, (9, 14, 3), np.uint8))
     for kind in ('png', 'gif', 'webp', 'tiff', 'bmp', 'ppm'):
@@ -78,7 +86,7 @@ def pictures(folder):
 
 def main():
     folder = Path(sys.argv[1])
-    for target in ('torch_zip', 'legacy', 'pickle', 'safetensors', 'npy', 'rows', 'index', 'preset', 'image'):
+    for target in ('torch_zip', 'legacy', 'pickle', 'safetensors', 'npy', 'rows', 'index', 'preset', 'image', 'onnx'):
         (folder / target).mkdir(parents=True, exist_ok=True)
     torch.manual_seed(1)
     warnings.simplefilter('ignore')
@@ -86,6 +94,7 @@ def main():
     arrays(folder)
     sets_and_indexes(folder)
     pictures(folder)
+    onnx(folder)
     for preset in (SOURCE / 'models').glob('*.json'):
         (folder / 'preset' / preset.stem).write_text(preset.read_text())
 

@@ -72,9 +72,9 @@ struct EncoderOptions {
 };
 
 /// Loads the weights (default: weights_path(preset)), checks their SHA-256 if they are the preset's own, and creates
-/// the network through the nets plug-in. Throws MissingInput (saying how
-/// to fetch them), DamagedFile (another checksum), Incompatible (naming the first parameter that does not fit), Error
-/// of ExitCode::resource (a device or precision that is not there).
+/// the network through the plug-in that runs it: nets, or onnx. Throws MissingInput (saying how to fetch them),
+/// DamagedFile (another checksum), Incompatible (naming the first parameter, or the input or output, that does not fit),
+/// Error of ExitCode::resource (a device or precision that is not there).
 std::unique_ptr<Encoder> open_encoder(const Preset& preset, const std::optional<std::string>& weights_file = {},
                                       const EncoderOptions& options = {});
 

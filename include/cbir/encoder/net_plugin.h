@@ -1,7 +1,7 @@
-/* The C boundary between the encoder module and the plug-in with the networks (libcbir_nets.so), which links LibTorch:
- * 400 ms and some 280 shared libraries that only a program that encodes must pay for. The plug-in opens no files: it gets
- * the preset as JSON text and the weights in memory.
- * The plug-in exports one function, cbir_net_plugin. Strings are UTF-8; nothing crosses the boundary by exception. */
+/* The C boundary between the encoder module and the plug-ins with the networks: libcbir_nets.so, which links LibTorch
+ * (400 ms and some 280 shared libraries that only a program that encodes must pay for), and libcbir_onnx.so, which runs any
+ * .onnx file by OpenCV's dnn. A plug-in opens no files: it gets the preset as JSON text and the weights in memory.
+ * It exports one function, cbir_net_plugin. Strings are UTF-8; nothing crosses the boundary by exception. */
 #pragma once
 
 #include <stddef.h>
@@ -28,7 +28,7 @@ typedef struct cbir_net_source {
   const char* preset_json;
   const char* precision;          /* "float32", "bfloat16", "auto" */
   const char* device;             /* "cpu", "cuda", "auto" */
-  const cbir_net_tensor* tensors; /* of the checkpoint */
+  const cbir_net_tensor* tensors; /* of the checkpoint; none for network "onnx" */
   size_t tensor_count;
   const void* file; /* the weights file itself; valid during create() only */
   size_t file_size;

@@ -59,8 +59,8 @@ struct TextTower {
 struct Preset {
   std::string name;
   std::string description;
-  std::string network;  ///< family, as the nets plug-in knows it ("efficientnet-lite0")
-  std::string layer;    ///< what is taken out of it ("pooled")
+  std::string network;  ///< family, as the nets plug-in knows it ("efficientnet-lite0"), or "onnx": any .onnx file
+  std::string layer;    ///< what is taken out of it ("pooled"); of an .onnx file a name in it, or "auto"
   std::string pool;     ///< "avg", "gem", "max" or "rmac" over positions; "none" where the layer has none
   double gem_p = 3;     ///< GeM's exponent, where the weights bring none
   /// "gelu" or "quick_gelu", where weights of one network were trained with either; empty: the network's own.
@@ -80,7 +80,8 @@ struct Preset {
 
 /// `name_or_path`: the name of a preset that came with the toolkit, or a path that ends in .json.
 /// Looked for in $CBIR_PRESETS, the installed share/cbir/models, the source tree's models/.
-/// Throws MissingInput (listing the known names), DamagedFile (naming the field).
+/// Throws MissingInput (listing the known names), DamagedFile (naming the field), UsageError (for an .onnx file: which
+/// preset it needs).
 Preset load_preset(const std::string& name_or_path);
 Preset parse_preset(std::string_view json, const std::string& name);
 

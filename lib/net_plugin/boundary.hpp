@@ -1,0 +1,45 @@
+#pragma once
+/// Nothing leaves a plug-in by exception: what its functions throw crosses the boundary as an exit code and a message.
+
+#include <cstddef>
+#include <cstdio>
+#include <new>
+#include <stdexcept>
+#include <string>
+
+#include <cbir/base/error.hpp>
+
+namespace cbir::nets {
+
+/// A failure with the exit code that it becomes.
+class NetError : public std::runtime_error {
+ public:
+  NetError(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  ExitCode code() const noexcept { return code_; }
+
+ private:
+  ExitCode code_;
+};
+
+/// Calls `body`; what it throws becomes an exit code and a message.
+template <typename Body>
+int guarded(char* message, std::size_t message_size, Body body) {
+  const auto fail = [&](ExitCode code, const char* text) {
+    if (message && message_size) std::snprintf(message, message_size, "%s", text);
+    return static_cast<int>(code);
+  };
+  try {
+    body();
+    return 0;
+  } catch (const NetError& error) {
+    return fail(error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(ExitCode::resource, "out of memory");
+  } catch (const std::exception& error) {
+    return fail(ExitCode::internal, error.what());
+  } catch (...) {
+    return fail(ExitCode::internal, "unknown failure in the network");
+  }
+}
+
+}  // namespace cbir::nets

@@ -1,0 +1,20 @@
+#include <tests/fuzz/target.hpp>
+
+#include "../../lib/net_plugin/boundary.hpp"
+#include "../../lib/onnx/model_file.hpp"
+#include "../../lib/onnx/rewrite.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view file(reinterpret_cast<const char*>(data), size);
+  try {
+    const cbir::onnx::ModelFile read = cbir::onnx::read_model_file(file);
+    for (const auto* values : {&read.inputs, &read.outputs})
+      for (const auto& value : *values) cbir::onnx::to_text(value.shape);
+    if (cbir::onnx::read_model_file(cbir::onnx::for_opencv(file, {"x", 32, 32, "more"})).outputs.size() !=
+        read.outputs.size() + 1)
+      std::abort();
+  } catch (const cbir::nets::NetError& error) {
+    if (error.code() != cbir::ExitCode::damaged && error.code() != cbir::ExitCode::incompatible) throw;
+  }
+  return 0;
+}
