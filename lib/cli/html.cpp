@@ -47,6 +47,9 @@ std::string path_html(const std::string& path) {
   return file + fmt::format("<span class=\"folder\"><bdi>{}</bdi></span>", html_escape(path.substr(0, name - 1)));
 }
 
+constexpr std::size_t kLongText = 60;  // bytes; longer ones are set smaller
+constexpr std::size_t kFewTerms = 4;   // of a combined query; more are shown smaller
+
 constexpr std::string_view kBrokenPicture =
     R"(<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 5h16v14H4zM4 16l4.5-4.5 3 3L15 11l5 5M3 3l18 18"/></svg>)";
 constexpr std::string_view kVector =
@@ -61,7 +64,8 @@ class HtmlWriter final : public RankingWriter {
     begin();
     ++queries_;
     results_ += ranking.results.size();
-    const std::string query_file = ranking.row ? below_root(ranking.picture) : ranking.picture;
+    const bool in_index = ranking.row && !ranking.picture.empty();
+    const std::string query_file = in_index ? below_root(ranking.picture) : ranking.picture;
     prepare(ranking, query_file);
     out_.write(
         fmt::format("<section class=\"query\" id=\"q{0}\" tabindex=\"-1\" aria-labelledby=\"t{0}\">\n", queries_));
@@ -127,6 +131,7 @@ class HtmlWriter final : public RankingWriter {
     fact("Encoder", facts_.encoder.empty() ? "not named" : html_escape(facts_.encoder));
     fact("Metric", html_escape(facts_.metric));
     fact("Results a query", grouped(facts_.k));
+    for (const std::string& text : facts_.templates) fact("Template", html_escape(text));
     if (facts_.min_score) fact("Least score", fmt::format("{}", *facts_.min_score));
     out_.write("</dl>\n</header>\n<main>\n");
   }
@@ -138,7 +143,10 @@ class HtmlWriter final : public RankingWriter {
       if (pictures_.try_emplace(file, Picture{pictures_.size() + 1, 0, 0, {}}).second) files.push_back(std::move(file));
     };
     if (!query_file.empty()) want(query_file);
-    for (const RankedRow& row : ranking.results) want(below_root(row.path));
+    for (const RankedTerm& term : ranking.terms)
+      if (!term.text) want(term.value);
+    for (const RankedRow& row : ranking.results)
+      if (!row.text) want(below_root(row.path));
     std::vector<Thumbnail> thumbnails(files.size());
     parallel_blocks(files.size(), 1,
                     [&](std::size_t i, std::size_t) { thumbnails[i] = make_thumbnail(files[i], options_); });
@@ -171,17 +179,49 @@ class HtmlWriter final : public RankingWriter {
     }
   }
 
-  void write_query(const Ranking& ranking, const std::string& file) {
-    out_.write("<div class=\"asked\">\n<div class=\"frame\">");
-    if (file.empty()) {
-      out_.write(fmt::format("<div class=\"unreadable\">{}<span>a vector</span></div>", kVector));
-    } else {
-      write_picture(file, "Query picture " + html_escape(ranking.query));
-    }
-    std::string kind = ranking.row ? fmt::format(", row {}", *ranking.row) : "";
+  /// A text in the place of a picture. `heading` is its id as a heading; empty: it is none.
+  void write_words(const std::string& text, const std::string& heading) {
+    const std::string_view size = text.size() > kLongText ? " long" : "";
+    const std::string tag = heading.empty() ? "p" : "h2", id = heading.empty() ? "" : fmt::format(" id=\"{}\"", heading);
     out_.write(
-        fmt::format("</div>\n<p class=\"number\"><a href=\"#q{0}\">Query {0}{1}</a></p>\n<h2 id=\"t{0}\">{2}</h2>\n",
-                    queries_, kind, file.empty() ? "Vector " + html_escape(ranking.query) : path_html(ranking.query)));
+        fmt::format("<div class=\"words{}\"><{}{} dir=\"auto\">{}</{}></div>", size, tag, id, html_escape(text), tag));
+  }
+
+  /// The parts of a combined query, each with its weight unless that is 1.
+  void write_terms(const std::vector<RankedTerm>& terms) {
+    out_.write(fmt::format("<ul class=\"terms{}\">\n", terms.size() > kFewTerms ? " many" : ""));
+    for (const RankedTerm& term : terms) {
+      out_.write("<li><div class=\"frame\">");
+      if (term.text) write_words(term.value, "");
+      else write_picture(term.value, "Picture asked with, " + html_escape(term.value));
+      out_.write("</div>");
+      if (term.weight != 1)
+        out_.write(fmt::format("<span class=\"weight{}\"><span class=\"hidden\">weight </span>{}</span>",
+                               term.weight < 0 ? " minus" : "", term.weight));
+      out_.write("</li>\n");
+    }
+    out_.write("</ul>\n");
+  }
+
+  void write_query(const Ranking& ranking, const std::string& file) {
+    const std::string heading = fmt::format("t{}", queries_);
+    std::string name = path_html(ranking.query), kind;
+    out_.write("<div class=\"asked\">\n");
+    if (!ranking.terms.empty()) {
+      write_terms(ranking.terms);
+      name = html_escape(ranking.query);
+      kind = fmt::format(", of {}", counted(ranking.terms.size(), "part"));
+    } else {
+      out_.write("<div class=\"frame\">");
+      if (!file.empty()) write_picture(file, "Query picture " + html_escape(ranking.query));
+      else if (ranking.text) write_words(ranking.query, heading);
+      else out_.write(fmt::format("<div class=\"unreadable\">{}<span>a vector</span></div>", kVector));
+      out_.write("</div>\n");
+      if (file.empty()) name = "Vector " + html_escape(ranking.query);
+    }
+    if (ranking.row) kind = fmt::format(", row {}", *ranking.row);
+    out_.write(fmt::format("<p class=\"number\"><a href=\"#q{0}\">Query {0}{1}</a></p>\n", queries_, kind));
+    if (!ranking.text) out_.write(fmt::format("<h2 id=\"{}\">{}</h2>\n", heading, name));
     if (ranking.label) {
       const auto same = std::count_if(ranking.results.begin(), ranking.results.end(),
                                       [&](const RankedRow& row) { return row.label == ranking.label; });
@@ -196,7 +236,8 @@ class HtmlWriter final : public RankingWriter {
     const std::string name = html_escape(row.path);
     // One card of a list is a stop of the Tab key; the script moves it.
     out_.write(fmt::format("<li class=\"card\" tabindex=\"{}\">\n<div class=\"frame\">", i == 0 ? 0 : -1));
-    write_picture(below_root(row.path), fmt::format("Result {}, {}", i + 1, name));
+    if (row.text) write_words(row.path, "");
+    else write_picture(below_root(row.path), fmt::format("Result {}, {}", i + 1, name));
     out_.write(fmt::format(
         "</div>\n<div class=\"about\">\n<div class=\"line\"><span class=\"rank\"><span class=\"hidden\">Rank "
         "</span>{}</span><span class=\"score\" title=\"score {}\">{:.4f}</span></div>\n",
@@ -204,7 +245,7 @@ class HtmlWriter final : public RankingWriter {
     if (facts_.metric == "cosine")
       out_.write(fmt::format("<div class=\"bar\"><i style=\"width:{:.1f}%\"></i></div>\n",
                              100 * std::clamp(row.score, 0.0F, 1.0F)));
-    out_.write(fmt::format("<div class=\"path\" title=\"{}\">{}</div>\n", name, path_html(row.path)));
+    if (!row.text) out_.write(fmt::format("<div class=\"path\" title=\"{}\">{}</div>\n", name, path_html(row.path)));
     if (row.label && !row.label->empty()) {
       const bool same = ranking.label && *ranking.label == *row.label;
       out_.write(fmt::format("<div class=\"label{0}\" title=\"label {1}{2}\">{3}{1}</div>\n", same ? " same" : "",

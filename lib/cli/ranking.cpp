@@ -46,13 +46,16 @@ class JsonlWriter final : public RankingWriter {
   explicit JsonlWriter(OutputFile& out) : out_(out) {}
 
   void write(const Ranking& ranking) override {
-    const std::string query = json_field("query", ranking.query);
+    std::string query = json_field("query", ranking.query);
+    if (ranking.text) query += ",\"query_type\":\"text\"";
+    if (!ranking.terms.empty()) query += ",\"query_type\":\"combined\"";
     std::size_t rank = 0;
     for (const RankedRow& row : ranking.results) {
       line_.clear();
       fmt::format_to(std::back_inserter(line_), "{{{},\"rank\":{},\"id\":{},\"score\":{},{}", query, ++rank, row.id,
                      format_score(row.score), json_field("path", row.path));
       if (row.label) line_ += ',' + json_field("label", *row.label);
+      if (row.text) line_ += ",\"text\":true";
       line_ += "}\n";
       out_.write(line_);
     }

@@ -193,7 +193,7 @@ class NetEncoder : public Encoder {
             fmt::format("not UTF-8: {}; convert it, e.g. with iconv -f latin1 -t utf-8", excerpt(text)));
       const ClipText read = tokenizer.tokenize(text, context);
       tokens.insert(tokens.end(), read.tokens.begin(), read.tokens.end());
-      lengths.push_back({read.needed, read.truncated()});
+      lengths.push_back({.tokens = read.needed, .read = context});
     }
     // Where texts of one call could touch each other, each gets a call of its own.
     const std::size_t step = net_.info().independent ? std::max<std::size_t>(1, texts.size()) : 1;

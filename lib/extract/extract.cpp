@@ -17,29 +17,11 @@
 
 #include "batch.hpp"
 #include "input.hpp"
+#include "run.hpp"
 #include "state.hpp"
 
 namespace cbir {
 namespace {
-
-void validate(const ExtractOptions& options) {
-  constexpr std::size_t kMaxBatch = 4096;
-  if (options.batch == 0 || options.batch > kMaxBatch)
-    throw UsageError(fmt::format("found a batch of {}, expected 1 to {}", options.batch, kMaxBatch));
-  if (options.output == "-") throw UsageError("a set is several files, which do not fit standard output; give a name");
-  if (options.output.empty() || options.output.ends_with('/'))
-    throw UsageError(fmt::format("'{}': the name of a set expected, not a folder", display_path(options.output)));
-}
-
-/// Digest of the list: paths, and what was wrong with them at listing.
-std::string digest_of(const Listing& listing) {
-  Xxh3Hasher hasher;
-  for (const ListedFile& file : listing.files) {
-    hasher.update(as_bytes(std::string_view(file.path.c_str(), file.path.size() + 1)));  // with its NUL
-    hasher.update(as_bytes(std::string_view(file.problem.c_str(), file.problem.size() + 1)));
-  }
-  return hex(hasher.digest());
-}
 
 /// What the result depends on besides the files; differences are shown by these names.
 Arguments arguments_of(const Listing& listing, const EncoderChoice& encoder, const ExtractOptions& options,
@@ -57,36 +39,6 @@ Arguments arguments_of(const Listing& listing, const EncoderChoice& encoder, con
           {"accept-truncated", options.decode.accept_truncated ? "on" : "off"},
           {"labels", labels.identity()},
           {"list", digest_of(listing)}};
-}
-
-bool exceeds(const FailureLimit& limit, std::uint64_t failed, std::size_t total) {
-  return (limit.count && failed > *limit.count) ||
-         (limit.fraction && static_cast<double>(failed) > *limit.fraction * static_cast<double>(total));
-}
-
-[[noreturn]] void too_many_failures(const State& state, std::size_t total) {
-  const auto first = state.first_failure();
-  const std::string example =
-      first ? fmt::format(", the first {}: {}: {}", display_path(first->path), first->stage, first->reason) : "";
-  const std::string what = state.counts().failed == total
-                               ? fmt::format("all {} failed", counted(total, "item"))
-                               : fmt::format("{} of {} failed, more than --max-failures allows", state.counts().failed,
-                                             counted(total, "item"));
-  throw MissingInput(fmt::format("{}{}; they are listed in {}", what, example, display_path(state.part_path(kFailed))));
-}
-
-Manifest manifest_of(const EncoderChoice& choice, const Encoder& encoder, const ExtractOptions& options) {
-  Manifest manifest;
-  manifest.dim = encoder.dim();
-  manifest.dtype = options.dtype;
-  manifest.metric = choice.preset.metric;
-  manifest.normalization = choice.preset.normalization;
-  manifest.encoder = choice.preset.name;
-  manifest.fingerprint = choice.fingerprint;
-  manifest.precision = encoder.precision();
-  manifest.device = encoder.device();
-  manifest.preset = choice.preset.json;
-  return manifest;
 }
 
 /// Runs the batches from the state's position to the end of the list.
@@ -117,9 +69,7 @@ void run_pipeline(const BatchContext& context, State& state, const ExtractProgre
     return &slot;
   };
   const auto sink = [&](BatchOutput* output) {
-    state.append(*output);
-    if (exceeds(context.options.max_failures, state.counts().failed, total)) too_many_failures(state, total);
-    if (progress) progress(state.counts().items, state.counts().failed);
+    record(*output, state, context.options, total, progress);
   };
   using tbb::filter_mode;
   // An arena of its own: of the size asked for, even beyond the number of processors.
@@ -164,7 +114,14 @@ EncoderChoice choose_encoder(const Preset& preset, const std::optional<std::stri
 }
 
 EncoderChoice choose_encoder(const EncoderRequest& request) {
-  return choose_encoder(changed(load_preset(request.model), request.changes), request.weights, request.options);
+  const Preset preset = changed(load_preset(request.model), request.changes);
+  if (request.reads_text) check_text_tower(preset);
+  return choose_encoder(preset, request.weights, request.options);
+}
+
+void check_text_tower(const Preset& preset) {
+  require_text(preset);
+  open_source(preset, preset.text->vocabulary);
 }
 
 ExtractReport extract(const Listing& listing, const EncoderChoice& choice, const ExtractOptions& options,
@@ -172,36 +129,10 @@ ExtractReport extract(const Listing& listing, const EncoderChoice& choice, const
   validate(options);
   if (listing.files.empty()) throw MissingInput("the list of pictures is empty");
   const Labels labels(options.label, listing.files);
-  const Arguments arguments = arguments_of(listing, choice, options, labels);
-
-  State state(options.output);
-  ExtractReport report;
-  const bool resumes = !options.force && state.is_unfinished();
-  if (!options.force && !resumes && state.is_finished(arguments, listing)) {
-    const Manifest manifest = parse_manifest(read_text(state.paths().manifest), state.paths().manifest);
-    report.rows = manifest.rows;
-    report.failed = manifest.failed;
-    report.nothing_to_do = true;
-  } else {
-    const std::unique_ptr<Encoder> encoder = choice.open();
-    if (resumes) {
-      state.resume(arguments, listing);
-      log(LogLevel::info,
-          fmt::format("going on after {} of {}", state.counts().items, counted(listing.files.size(), "item")));
-    } else {
-      state.start(arguments, options.force);
-    }
-    report.resumed = state.counts().items;
-    if (exceeds(options.max_failures, state.counts().failed, listing.files.size()))
-      too_many_failures(state, listing.files.size());
-    run_pipeline({listing, options, *encoder, labels}, state, progress);
-    if (state.counts().rows == 0) too_many_failures(state, listing.files.size());
-    state.publish(manifest_of(choice, *encoder, options));
-    report.rows = state.counts().rows;
-    report.failed = state.counts().failed;
-  }
-  report.first_failure = state.first_failure();
-  return report;
+  return make_set(arguments_of(listing, choice, options, labels), {listing, &listing}, choice, options,
+                  [&](const Encoder& encoder, State& state) {
+                    run_pipeline({listing, options, encoder, labels}, state, progress);
+                  });
 }
 
 }  // namespace cbir

@@ -138,18 +138,23 @@ bool State::is_unfinished() const { return exists(file("journal")); }
 std::string State::describe_difference(const Arguments& arguments) const {
   const Arguments before = read_arguments(file("arguments"));
   if (before.empty()) return "nothing is known of how it was made";
+  const auto of_texts = [](const Arguments& list) {
+    return std::ranges::any_of(list, [](const auto& pair) { return pair.first == "templates"; });
+  };
+  if (of_texts(before) != of_texts(arguments)) return of_texts(before) ? "it is made of texts" : "it is made of pictures";
   for (const auto& [key, value] : arguments) {
     const auto other = std::find_if(before.begin(), before.end(), [&](const auto& pair) { return pair.first == key; });
     if (other == before.end()) return fmt::format("it was made by a version that knew no {}", key);
     if (other->second == value) continue;
-    if (key == "list") return "the list of files is another";
+    if (key == "list") return of_texts(arguments) ? "the texts are others" : "the list of files is another";
+    if (key == "templates") return "the templates are others";
     if (key == "labels") return "the labels are others";
     return fmt::format("its {} was {}, not {}", key, display_path(other->second), display_path(value));
   }
   return before.size() == arguments.size() ? "" : "it was made by a version that knew more options";
 }
 
-bool State::is_finished(const Arguments& arguments, const Listing& listing) const {
+bool State::is_finished(const Arguments& arguments, const Listing* files) const {
   const auto refuse = [&](const std::string& path, const std::string& why) {
     return OutputError(fmt::format("{}: exists already, and {}; --force replaces it", display_path(path), why));
   };
@@ -163,10 +168,10 @@ bool State::is_finished(const Arguments& arguments, const Listing& listing) cons
     throw refuse(paths_.manifest, "is of no set that was made here");
   if (const std::string difference = describe_difference(arguments); !difference.empty())
     throw refuse(paths_.manifest, difference);
-  const std::uint64_t changed = first_changed(file("inputs"), listing, listing.files.size());
-  if (changed < listing.files.size())
+  const std::uint64_t count = files ? files->files.size() : 0;
+  if (const std::uint64_t changed = files ? first_changed(file("inputs"), *files, count) : 0; changed < count)
     throw refuse(paths_.manifest, fmt::format("{} was changed since",
-                                              display_path(listing.files[static_cast<std::size_t>(changed)].path)));
+                                              display_path(files->files[static_cast<std::size_t>(changed)].path)));
   EmbeddingSet::open(paths_.manifest);  // DamagedFile, if it is no longer whole
   return true;
 }
@@ -181,7 +186,7 @@ void State::start(const Arguments& arguments, bool replaces) {
   open_parts({});
 }
 
-void State::resume(const Arguments& arguments, const Listing& listing) {
+void State::resume(const Arguments& arguments, const Listing* files) {
   if (const std::string difference = describe_difference(arguments); !difference.empty())
     throw Incompatible(
         fmt::format("{}: an unfinished run is there, but {}; run it with the same arguments to go on, or "
@@ -197,8 +202,8 @@ void State::resume(const Arguments& arguments, const Listing& listing) {
   }
   const std::vector<Record> records = read_journal();
   std::size_t sound = sound_records(records);
-  const std::uint64_t unchanged =
-      sound ? first_changed(part_path(kInputs), listing, records[sound - 1].counts.items) : 0;
+  std::uint64_t unchanged = sound ? records[sound - 1].counts.items : 0;
+  if (files) unchanged = first_changed(part_path(kInputs), *files, unchanged);
   while (sound > 0 && records[sound - 1].counts.items > unchanged) --sound;
   open_parts(sound ? records[sound - 1] : Record{});
   truncate_to(journal_, sound * sizeof(Record), file("journal"));

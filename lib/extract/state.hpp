@@ -53,9 +53,9 @@ class State {
   /// Takes the lock; throws Locked.
   explicit State(const std::string& name);
 
-  /// Whether the set is finished and was made with these arguments of these files, all unchanged.
-  /// Throws OutputError, saying what differs, if outputs are there but this is not so.
-  bool is_finished(const Arguments& arguments, const Listing& listing) const;
+  /// Whether the set is finished and was made with these arguments of these files, all unchanged; nullptr if it is not
+  /// made of files. Throws OutputError, saying what differs, if outputs are there but this is not so.
+  bool is_finished(const Arguments& arguments, const Listing* files) const;
 
   /// Whether a run was stopped before its end.
   bool is_unfinished() const;
@@ -65,7 +65,7 @@ class State {
 
   /// Takes over what a stopped run got done, up to the first file that was changed since. Throws Incompatible if its
   /// arguments were others.
-  void resume(const Arguments& arguments, const Listing& listing);
+  void resume(const Arguments& arguments, const Listing* files);
 
   const Counts& counts() const noexcept { return counts_; }
 

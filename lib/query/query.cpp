@@ -57,6 +57,15 @@ std::string PathPrefix::apply(std::string path) const {
 
 std::string PathPrefix::undo(std::string path) const { return PathPrefix{to, from}.apply(std::move(path)); }
 
+QueryReport& QueryReport::operator+=(const QueryReport& other) {
+  queries += other.queries;
+  results += other.results;
+  failed += other.failed;
+  empty += other.empty;
+  if (other.best_left_out) best_left_out = std::max(*other.best_left_out, best_left_out.value_or(*other.best_left_out));
+  return *this;
+}
+
 QueryReport query_vectors(const Index& index, const EmbeddingSet& vectors, bool allow_mismatch,
                           const QueryOptions& options, const RankingSink& sink) {
   if (!allow_mismatch) check_fingerprints(index, vectors);
@@ -96,8 +105,12 @@ QueryReport query_rows(const Index& index, std::span<const std::uint64_t> positi
       const std::uint64_t position = positions[first + i];
       std::ranges::copy(index.vector(position), queries.begin() + static_cast<std::ptrdiff_t>(i * index.dim()));
       RowInfo row = index.row(position);
-      const std::string path = options.prefix.apply(std::move(row.path));
-      askers.push_back({.name = path, .picture = path, .row = index.id(position), .label = std::move(row.label)});
+      const std::string path = row.text ? row.path : options.prefix.apply(std::move(row.path));
+      askers.push_back({.name = path,
+                        .picture = row.text ? "" : path,
+                        .row = index.id(position),
+                        .label = std::move(row.label),
+                        .text = row.text});
     }
     ranker.rank({queries.data(), count, index.dim()}, askers);
   }
@@ -130,12 +143,20 @@ EncoderChoice choose_query_encoder(const Index& index, const EncoderRequest& req
   const IndexInfo& info = index.info();
   if (request.model.empty() && info.preset.empty())
     throw Incompatible(
-        fmt::format("{}: the index names no encoder, so pictures cannot be compared with it; if you know which "
-                    "one made its vectors, name it with --model, or query with --vectors",
+        fmt::format("{}: the index names no encoder, so pictures and texts cannot be compared with it; if you "
+                    "know which one made its vectors, name it with --model, or query with --vectors",
                     display_path(index.path())));
   const Preset preset = request.model.empty()
                             ? parse_preset(info.preset, fmt::format("{}: preset", display_path(index.path())))
                             : load_preset(request.model);
+  if (request.reads_text) {
+    try {
+      check_text_tower(preset);
+    } catch (const Incompatible& error) {
+      throw Incompatible(fmt::format("{}: {}; its pictures must be extracted with that to be found by text",
+                                     display_path(index.path()), error.what()));
+    }
+  }
   EncoderChoice choice = choose_encoder(changed(preset, request.changes), request.weights, request.options);
   if (!info.fingerprint.empty() && choice.fingerprint != info.fingerprint) {
     const std::string what =

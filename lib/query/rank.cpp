@@ -17,12 +17,15 @@ Ranking Ranker::make(Asker asker, const std::vector<Hit>& hits) const {
                   .picture = std::move(asker.picture),
                   .row = asker.row,
                   .label = std::move(asker.label),
+                  .text = asker.text,
+                  .terms = std::move(asker.terms),
                   .results = {}};
   for (const Hit& hit : hits) {
     if (ranking.results.size() == options_.k || (options_.min_score && hit.score < *options_.min_score)) break;
     if (options_.exclude_self && hit.id == ranking.row) continue;
     RowInfo row = index_.row(*index_.position_of(hit.id));
-    ranking.results.push_back({hit.id, hit.score, options_.prefix.apply(std::move(row.path)), std::move(row.label)});
+    std::string path = row.text ? std::move(row.path) : options_.prefix.apply(std::move(row.path));
+    ranking.results.push_back({hit.id, hit.score, std::move(path), std::move(row.label), row.text});
   }
   return ranking;
 }

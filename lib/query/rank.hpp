@@ -13,6 +13,8 @@ struct Asker {
   std::string picture = {};
   std::optional<std::uint64_t> row = {};
   std::optional<std::string> label = {};
+  bool text = false;
+  std::vector<RankedTerm> terms = {};
 };
 
 class Ranker {

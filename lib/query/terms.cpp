@@ -64,32 +64,6 @@ Term parse_path_term(const std::string& argument) {
   return parse_term(argument);
 }
 
-PromptTemplate::PromptTemplate(std::string_view text) {
-  const auto fail = [&](std::string_view found) {
-    throw UsageError(
-        fmt::format("template {}: {}; expected one {{}}, and {{{{ or }}}} for a brace", display_path(text), found));
-  };
-  bool filled = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    std::string& part = filled ? after_ : before_;
-    if (text[i] != '{' && text[i] != '}') {
-      part += text[i];
-      continue;
-    }
-    const std::string_view two = text.substr(i, 2);
-    if (two == "{}") {
-      if (filled) fail("a second {}");
-      filled = true;
-    } else if (two == "{{" || two == "}}") {
-      part += text[i];
-    } else {
-      fail(fmt::format("a single {}", text[i]));
-    }
-    ++i;
-  }
-  if (!filled) fail("no {}");
-}
-
 std::vector<float> combine(MatrixView<const float> vectors, std::span<const double> weights) {
   if (weights.size() != vectors.rows)
     throw Error(ExitCode::internal, fmt::format("{} vectors and {} weights", vectors.rows, weights.size()));

@@ -70,6 +70,13 @@ class JsonFields {
     return field->template get<std::int64_t>();
   }
 
+  std::optional<bool> flag(const char* key) const {
+    const Json* field = find(key);
+    if (!field) return {};
+    if (!field->is_boolean()) wrong(key, "true or false", *field);
+    return field->template get<bool>();
+  }
+
   /// The string at `key`, or the bytes that base64 at `key_b64` stands for.
   std::optional<std::string> bytes(const char* key, const char* key_b64) const {
     if (auto plain = text(key)) return plain;

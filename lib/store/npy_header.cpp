@@ -150,10 +150,11 @@ NpyHeader parse_npy_header(Bytes file, const std::string& name) {
   return header;
 }
 
-std::string npy_header(Dtype dtype, std::uint64_t rows, std::uint64_t cols, std::size_t reserve) {
+namespace {
+
+/// The head of version 1.0 around a literal, padded to a multiple of 64 bytes and at least `reserve`.
+std::string head_of(std::string text, std::size_t reserve) {
   constexpr std::size_t kPrefix = 10, kAlignment = 64;
-  std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}, {}), }}",
-                                 dtype == Dtype::float32 ? "<f4" : "<f2", rows, cols);
   const std::size_t least = std::max(reserve, kPrefix + text.size() + 1);
   const std::size_t total = (least + kAlignment - 1) / kAlignment * kAlignment;
   text.resize(total - kPrefix - 1, ' ');
@@ -162,6 +163,18 @@ std::string npy_header(Dtype dtype, std::uint64_t rows, std::uint64_t cols, std:
   std::string header(kMagic);
   header += {'\x01', '\0', static_cast<char>(length & 0xff), static_cast<char>(length >> 8)};
   return header + text;
+}
+
+}  // namespace
+
+std::string npy_header(Dtype dtype, std::uint64_t rows, std::uint64_t cols, std::size_t reserve) {
+  return head_of(fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}, {}), }}",
+                             dtype == Dtype::float32 ? "<f4" : "<f2", rows, cols),
+                 reserve);
+}
+
+std::string npy_strings_header(std::uint64_t count, std::uint64_t width) {
+  return head_of(fmt::format("{{'descr': '<U{}', 'fortran_order': False, 'shape': ({},), }}", width, count), 128);
 }
 
 }  // namespace cbir

@@ -53,6 +53,7 @@ std::string to_json_line(const RowInfo& row) {
   out.reserve(row.path.size() + 160);
   append_bytes(out, '{', "path", row.path);
   if (row.label) append_bytes(out, ',', "label", *row.label);
+  if (row.text) out += ",\"text\":true";
   append_number(out, "seq", row.seq);
   append_number(out, "bytes", row.bytes);
   append_number(out, "mtime", row.mtime);
@@ -74,6 +75,7 @@ RowInfo parse_row(std::string_view line, std::string_view where) {
   RowInfo row;
   row.path = fields.required(fields.bytes("path", "path_b64"), "path");
   row.label = fields.bytes("label", "label_b64");
+  row.text = fields.flag("text").value_or(false);
   row.seq = fields.count("seq");
   row.bytes = fields.count("bytes");
   row.mtime = fields.integer("mtime");

@@ -7,6 +7,7 @@
 #include <cbir/base/error.hpp>
 #include <cbir/base/hash.hpp>
 #include <cbir/base/text.hpp>
+#include <cbir/store/npy_pair.hpp>
 
 #include "json.hpp"
 
@@ -16,7 +17,6 @@ namespace {
 using OrderedJson = nlohmann::ordered_json;
 
 constexpr const char* kFormat = "cbir embedding set";
-constexpr std::string_view kEmbeddings = "_Embeddings.npy", kCategories = "_Categories.npy";
 
 /// Digest of the manifest itself: of the object without its last field, as compact JSON.
 std::string digest_of(const OrderedJson& json) { return hex(xxh3(as_bytes(json.dump()))); }
@@ -154,8 +154,8 @@ EmbeddingSet EmbeddingSet::open(const std::string& name, bool check) {
                     "finished; the same call of cbir-extract goes on with it",
                     display_path(paths.manifest)));
   set.matrix_ = NpyMatrix(paths.npy);
-  if (paths.npy.ends_with(kEmbeddings)) {
-    const std::string companion = paths.npy.substr(0, paths.npy.size() - kEmbeddings.size()) + std::string(kCategories);
+  if (paths.npy.ends_with(kEmbeddingsSuffix)) {
+    const std::string companion = npy_pair(name).categories;
     if (exists(companion)) set.categories_ = read_npy_strings(companion);
     if (exists(companion) && set.categories_.size() != set.rows())
       throw Incompatible(fmt::format("{}: found {}, but {} has {}", display_path(companion),

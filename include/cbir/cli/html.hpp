@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <cbir/cli/ranking.hpp>
 #include <cbir/image/image.hpp>
@@ -19,6 +20,7 @@ struct PageFacts {
   std::uint64_t rows = 0;
   std::uint64_t k = 0;
   std::optional<double> min_score = {};
+  std::vector<std::string> templates = {};  ///< that texts were put into
 };
 
 struct ThumbnailOptions {

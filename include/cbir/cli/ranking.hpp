@@ -33,8 +33,9 @@ std::string format_score(float score);
 /// instead of a newline and the path, everything after the third tab, is raw.
 std::unique_ptr<RankingWriter> make_tsv_writer(OutputFile& out, bool nul);
 
-/// One JSON object a result: query, rank, id, score, path, label (left out if there is none). A query, path or label
-/// that is not UTF-8 is base64 under "query_b64", "path_b64", "label_b64".
+/// One JSON object a result: query, query_type ("text" or "combined"; left out where the query is a path or a row
+/// number), rank, id, score, path, label (left out if there is none), text (true if the path is a text). A query, path
+/// or label that is not UTF-8 is base64 under "query_b64", "path_b64", "label_b64".
 std::unique_ptr<RankingWriter> make_jsonl_writer(OutputFile& out);
 
 /// `qid Q0 docid rank score tag` as trec_eval reads it; qid and docid are percent-encoded query and path. Throws

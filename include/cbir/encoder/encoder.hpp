@@ -20,7 +20,9 @@ Image preprocess(const Image& image, const Preprocessing& preprocessing);
 /// What became of a text: all of it was read, or its beginning.
 struct TextLength {
   std::size_t tokens = 0;  ///< that the whole text takes, start and end included
-  bool truncated = false;  ///< more than the network reads: the rest was cut off
+  std::size_t read = 0;    ///< that the network reads at most
+
+  bool truncated() const { return tokens > read; }
 };
 
 class Encoder {

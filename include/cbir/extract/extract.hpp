@@ -13,6 +13,7 @@
 
 #include <cbir/encoder/encoder.hpp>
 #include <cbir/extract/listing.hpp>
+#include <cbir/extract/texts.hpp>
 #include <cbir/image/image.hpp>
 #include <cbir/store/set.hpp>
 
@@ -33,7 +34,8 @@ struct ExtractOptions {
   DecodeOptions decode;
   std::string label = "parent";  ///< "parent", "none", or the path of a TSV
   FailureLimit max_failures;
-  bool force = false;  ///< replace a finished set, drop an unfinished state
+  bool npy_pair = false;  ///< write embeddings and labels as two plain arrays, too (store/npy_pair.hpp)
+  bool force = false;     ///< replace a finished set, drop an unfinished state
 };
 
 struct ExtractReport {
@@ -60,6 +62,7 @@ struct EncoderRequest {
   std::optional<std::string> weights = {};  ///< instead of the preset's own
   PresetChanges changes = {};
   EncoderOptions options = {};
+  bool reads_text = false;  ///< it must read texts, too
 };
 
 /// Resolves a preset and weights file, hashing but not loading the weights. The preset's own, at weights_path(preset),
@@ -67,12 +70,21 @@ struct EncoderRequest {
 EncoderChoice choose_encoder(const Preset& preset, const std::optional<std::string>& weights_file,
                              const EncoderOptions& options = {});
 
-/// As above, for the preset that is asked for.
+/// As above, for the preset that is asked for. Throws Incompatible if it must read texts and does not.
 EncoderChoice choose_encoder(const EncoderRequest& request);
+
+/// Throws Incompatible if the preset's network reads no texts, and MissingInput or DamagedFile if its vocabulary is not
+/// here or not sound: before hours of work rather than after.
+void check_text_tower(const Preset& preset);
 
 /// Throws OutputError (a finished set is there and not unchanged, without `force`), Incompatible (an unfinished state
 /// of other arguments), Locked, MissingInput (all items failed, or max_failures reached: the state is kept).
 ExtractReport extract(const Listing& listing, const EncoderChoice& encoder, const ExtractOptions& options,
                       const ExtractProgress& progress = {});
+
+/// Texts into a set, in the same way: a row's path is its text. Of the options `batch` and `decode` do not matter, and
+/// `label` is "none" or a TSV. A text that has a problem, or is too large, fails. Says in a warning what was cut.
+ExtractReport extract_texts(const Listing& texts, const TextPrompts& prompts, const EncoderChoice& encoder,
+                            const ExtractOptions& options, const ExtractProgress& progress = {});
 
 }  // namespace cbir

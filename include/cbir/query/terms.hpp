@@ -24,18 +24,6 @@ Term parse_term(std::string_view argument);
 /// The same for a picture's path; but a file whose name is the argument as it stands is that file, with weight 1.
 Term parse_path_term(const std::string& argument);
 
-/// What a text is put into before it is encoded: "a photo of a {}". "{{" and "}}" are braces, as in Python's format.
-class PromptTemplate {
- public:
-  /// Throws UsageError unless there is exactly one "{}" and every other brace is doubled.
-  explicit PromptTemplate(std::string_view text);
-
-  std::string apply(std::string_view text) const { return before_ + std::string(text) + after_; }
-
- private:
-  std::string before_, after_;
-};
-
 /// The sum of the vectors, each brought to length 1 and multiplied by its weight; itself of length 1. Throws
 /// DamagedFile for a vector that is zero or not finite, and UsageError if the weighted vectors cancel each other out:
 /// if the sum is shorter than 1e-4 of the sum of the weights' magnitudes, which is about what rounding leaves.

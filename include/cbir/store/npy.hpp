@@ -63,6 +63,9 @@ std::vector<std::string> read_npy_strings(const std::string& path);
 /// least that many bytes, so that it can be rewritten when the number of rows is known.
 std::string npy_header(Dtype dtype, std::uint64_t rows, std::uint64_t cols, std::size_t reserve = 128);
 
+/// The same for an array of `count` strings of up to `width` characters, each of which takes 4 bytes.
+std::string npy_strings_header(std::uint64_t count, std::uint64_t width);
+
 /// Converts float32 to the little-endian bytes of `dtype` (float16: IEEE round to nearest even; a finite value beyond
 /// its range throws ResourceLimit).
 void append_items(std::vector<std::byte>& out, std::span<const float> values, Dtype dtype);

@@ -12,6 +12,7 @@ namespace cbir {
 struct RowInfo {
   std::string path = {};                  ///< bytes; as "path" if UTF-8, else base64 as "path_b64"
   std::optional<std::string> label = {};  ///< UTF-8; a label that is not is written as "label_b64"
+  bool text = false;                      ///< of a text, which `path` is
   std::optional<std::uint64_t> seq = {};  ///< position in the input list, which failures count too
   std::optional<std::uint64_t> bytes = {};
   std::optional<std::int64_t> mtime = {};      ///< nanoseconds since 1970, UTC
