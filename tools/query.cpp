@@ -1,4 +1,4 @@
-// cbir-query: the rows of an index that are most like pictures, vectors or other rows.
+// cbir-query: the rows of an index that are most like pictures, texts, vectors or other rows.
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -13,6 +13,7 @@
 #include <cbir/cli/html.hpp>
 #include <cbir/cli/program.hpp>
 #include <cbir/cli/ranking.hpp>
+#include <cbir/extract/texts.hpp>
 #include <cbir/query/folder.hpp>
 #include <cbir/query/query.hpp>
 #include <cbir/store/set.hpp>
@@ -22,15 +23,19 @@ namespace {
 using cbir::ExitCode;
 
 struct QueryToolOptions {
-  std::string index;                // an index, or a folder of pictures
-  std::vector<std::string> images;  // pictures that ask
-  std::string files_from;           // a list of them
-  std::string vectors;              // .npy or set whose rows ask
-  std::vector<std::uint64_t> rows;  // ids of rows that ask
-  std::vector<std::string> paths;   // paths of rows that ask
-  std::size_t k = 10;               // results a query
-  std::optional<double> min_score;  // leave out what scores less
-  bool exclude_self = false;        // leave a row out of its own ranking
+  std::string index;                   // an index, or a folder of pictures
+  std::vector<std::string> images;     // pictures that ask
+  std::string files_from;              // a list of them
+  std::vector<std::string> texts;      // texts that ask
+  std::string text_file;               // a list of them
+  std::vector<std::string> templates;  // that they are put into
+  bool combine = false;                // all pictures and texts are one query
+  std::string vectors;                 // .npy or set whose rows ask
+  std::vector<std::uint64_t> rows;     // ids of rows that ask
+  std::vector<std::string> paths;      // paths of rows that ask
+  std::size_t k = 10;                  // results a query
+  std::optional<double> min_score;     // leave out what scores less
+  bool exclude_self = false;           // leave a row out of its own ranking
   std::string format = "tsv";
   std::string output = "-";
   bool force = false;            // replace an existing output
@@ -47,19 +52,26 @@ struct QueryToolOptions {
 constexpr const char* kDefaultModel = "efficientnet-lite0";
 constexpr std::size_t kWorthProgress = 32;  // queries
 
-enum class Request { images, vectors, rows };
+enum class Request { items, vectors, rows };  // items: pictures and texts
+
+bool asks_with_pictures(const QueryToolOptions& options) {
+  return !options.images.empty() || !options.files_from.empty();
+}
+
+bool asks_with_texts(const QueryToolOptions& options) { return !options.texts.empty() || !options.text_file.empty(); }
 
 Request request_of(const QueryToolOptions& options) {
-  const bool images = !options.images.empty(), list = !options.files_from.empty(), vectors = !options.vectors.empty();
+  const bool items = asks_with_pictures(options) || asks_with_texts(options), vectors = !options.vectors.empty();
   const bool rows = !options.rows.empty() || !options.paths.empty();
-  switch (images + list + vectors + rows) {
-    case 0:
-      throw cbir::UsageError("nothing to search for: name pictures, or use --files-from, --vectors, --row or --path");
-    case 1:
-      return vectors ? Request::vectors : rows ? Request::rows : Request::images;
-    default:
-      throw cbir::UsageError("pictures, --files-from, --vectors and --row or --path exclude each other");
-  }
+  if (items + vectors + rows == 0)
+    throw cbir::UsageError(
+        "nothing to search for: name pictures, or use --files-from, --text, --text-file, --vectors, --row or --path");
+  if (items + vectors + rows > 1 || (!options.images.empty() && !options.files_from.empty()))
+    throw cbir::UsageError(
+        "pictures, --files-from, --vectors, and --row or --path exclude each other; texts go with pictures only");
+  if (options.files_from == "-" && options.text_file == "-")
+    throw cbir::UsageError("--files-from and --text-file cannot both read standard input");
+  return vectors ? Request::vectors : rows ? Request::rows : Request::items;
 }
 
 /// Refuses options that would have no effect.
@@ -69,14 +81,18 @@ void check_usage(const CLI::App& app, const std::vector<std::string>& encoder_fl
     if (!fits && app.count(option) > 0)
       throw cbir::UsageError(fmt::format("{} has no effect without {}", option, needs));
   };
-  const bool pictures = request == Request::images || folder;
+  const bool pictures = asks_with_pictures(options) || folder, texts = asks_with_texts(options);
   demand(request == Request::rows, "--exclude-self", "--row or --path");
   demand(format == cbir::RankingFormat::html, "--root", "--format html");
   demand(format == cbir::RankingFormat::trec, "--tag", "--format trec");
-  demand(format == cbir::RankingFormat::tsv || !options.files_from.empty(), "-0", "--files-from or --format tsv");
-  for (const std::string& flag : encoder_flags) demand(pictures, flag.c_str(), "pictures to search for");
+  const bool lists = !options.files_from.empty() || !options.text_file.empty();
+  demand(format == cbir::RankingFormat::tsv || lists, "-0", "--files-from, --text-file or --format tsv");
+  demand(texts, "--template", "--text or --text-file");
+  demand(request == Request::items, "--combine", "pictures or texts to search for");
+  for (const std::string& flag : encoder_flags)
+    demand(pictures || texts, flag.c_str(), "pictures or texts to search for");
   demand(pictures || format == cbir::RankingFormat::html, "--alpha", "pictures to search for");
-  demand(request != Request::rows, "--allow-mismatch", "pictures or --vectors");
+  demand(request != Request::rows, "--allow-mismatch", "pictures, texts or --vectors");
   if (options.min_score && !std::isfinite(*options.min_score))
     throw cbir::UsageError("--min-score: a finite number expected");
   if (format == cbir::RankingFormat::html && options.output == "-" && isatty(STDOUT_FILENO) == 1)
@@ -92,10 +108,54 @@ std::vector<std::string> listed_pictures(const QueryToolOptions& options) {
   return paths;
 }
 
+/// Texts to search for. Throws UsageError or Incompatible for one that has a problem.
+std::vector<std::string> listed_texts(const QueryToolOptions& options) {
+  for (const std::string& text : options.texts)
+    if (const auto problem = cbir::text_problem(text)) {
+      const std::string message = fmt::format("--text: the text {}", *problem);
+      if (cbir::is_utf8(text)) throw cbir::UsageError(message);
+      throw cbir::Incompatible(message);
+    }
+  std::vector<std::string> texts = options.texts;
+  if (options.text_file.empty()) return texts;
+  for (cbir::ListedFile line : cbir::read_texts(options.text_file, options.null ? '\0' : '\n').files) {
+    if (!line.problem.empty())
+      throw cbir::Incompatible(fmt::format("{}: {}", cbir::display_path(options.text_file), line.problem));
+    texts.push_back(std::move(line.path));
+  }
+  return texts;
+}
+
+/// What asks, of items.
+struct Items {
+  std::vector<std::string> pictures, texts;
+  cbir::TextPrompts prompts;
+  std::optional<cbir::CombinedQuery> combined;  // all of them as one
+};
+
+Items items_of(const QueryToolOptions& options) {
+  Items items{.pictures = listed_pictures(options),
+              .texts = listed_texts(options),
+              .prompts = {options.templates.begin(), options.templates.end()},
+              .combined = {}};
+  if (items.pictures.empty() && items.texts.empty())
+    throw cbir::MissingInput(fmt::format("{}: lists no picture to search for", cbir::display_path(options.files_from)));
+  if (!options.combine) return items;
+  items.combined.emplace();
+  items.combined->prompts = items.prompts;
+  for (std::string& path : items.pictures) {
+    items.combined->pictures.push_back(cbir::parse_path_term(path));
+    path = items.combined->pictures.back().value;
+  }
+  for (const std::string& text : items.texts) items.combined->texts.push_back(cbir::parse_term(text));
+  return items;
+}
+
 /// Files that must not be replaced by the answer.
 std::vector<std::string> inputs_of(const QueryToolOptions& options, std::vector<std::string> pictures) {
   pictures.push_back(options.index);
   if (!options.files_from.empty()) pictures.push_back(options.files_from);
+  if (!options.text_file.empty()) pictures.push_back(options.text_file);
   if (!options.vectors.empty()) pictures.push_back(cbir::set_paths(options.vectors).npy);
   return pictures;
 }
@@ -135,7 +195,8 @@ std::unique_ptr<cbir::RankingWriter> make_writer(const QueryToolOptions& options
                                  .metric = std::string(to_string(info.metric)),
                                  .rows = info.rows,
                                  .k = options.k,
-                                 .min_score = options.min_score},
+                                 .min_score = options.min_score,
+                                 .templates = options.templates},
                                 {.root = options.root, .decode = decode});
 }
 
@@ -179,9 +240,9 @@ std::vector<std::uint64_t> asking_rows(const QueryToolOptions& options, const cb
   return positions;
 }
 
-/// Answers the request, ranking by ranking. `encoder` is used for pictures only.
+/// Answers the request, ranking by ranking. `encoder` is used for pictures and texts only.
 cbir::QueryReport answer(const cbir::Program& program, const QueryToolOptions& options, Request request,
-                         const std::vector<std::string>& pictures, const cbir::Index& index,
+                         const Items& items, const cbir::Index& index,
                          const std::optional<cbir::EncoderChoice>& encoder, const cbir::DecodeOptions& decode,
                          const cbir::QueryOptions& plan, cbir::RankingWriter& writer) {
   const bool mixes = options.output == "-" && isatty(STDOUT_FILENO) == 1;  // rankings and progress on one terminal
@@ -195,9 +256,15 @@ cbir::QueryReport answer(const cbir::Program& program, const QueryToolOptions& o
     ++failed;
     cbir::log(cbir::LogLevel::warning, fmt::format("{}: skipped: {}", cbir::display_path(item.path), item.reason));
   };
-  if (request == Request::images) {
-    total = pictures.size();
-    return cbir::query_images(index, *encoder->open(), pictures, {.decode = decode}, plan, sink, skip);
+  if (request == Request::items) {
+    total = items.pictures.size() + items.texts.size();
+    const std::unique_ptr<cbir::Encoder> opened = encoder->open();
+    const cbir::ImageQueryOptions images{.decode = decode, .required = items.texts.empty()};
+    if (items.combined) return cbir::query_combined(index, *opened, *items.combined, images, plan, sink);
+    cbir::QueryReport report;
+    if (!items.pictures.empty()) report += cbir::query_images(index, *opened, items.pictures, images, plan, sink, skip);
+    if (!items.texts.empty()) report += cbir::query_texts(index, *opened, items.texts, items.prompts, plan, sink);
+    return report;
   }
   if (request == Request::vectors) {
     const cbir::EmbeddingSet vectors = cbir::EmbeddingSet::open(options.vectors);
@@ -217,12 +284,10 @@ ExitCode run(const cbir::Program& program, const CLI::App& app, const std::vecto
   check_usage(app, encoder_flags, options, request, format, is_folder);
   const cbir::ThreadLimit limit(options.threads);
   const cbir::DecodeOptions decode{.alpha = options.alpha == "drop" ? cbir::Alpha::drop : cbir::Alpha::white};
-  std::vector<std::string> pictures;
-  if (request == Request::images) pictures = listed_pictures(options);
-  if (request == Request::images && pictures.empty())
-    throw cbir::MissingInput(fmt::format("{}: lists no picture to search for", cbir::display_path(options.files_from)));
+  const Items items = request == Request::items ? items_of(options) : Items{};
+  options.encoder.reads_text = !items.texts.empty();
 
-  cbir::refuse_to_replace(options.output, inputs_of(options, pictures));
+  cbir::refuse_to_replace(options.output, inputs_of(options, items.pictures));
   cbir::OutputFile out(options.output, options.force);
   std::optional<cbir::EncoderChoice> encoder;
   cbir::FolderIndex folder{.path = options.index};
@@ -232,12 +297,12 @@ ExitCode run(const cbir::Program& program, const CLI::App& app, const std::vecto
     folder = folder_index(program, options, decode, *encoder);
   }
   const cbir::Index index = cbir::Index::open(folder.path, options.check ? cbir::Check::all : cbir::Check::opening);
-  if (request == Request::images && !encoder)
+  if (request == Request::items && !encoder)
     encoder = cbir::choose_query_encoder(index, options.encoder, options.allow_mismatch);
 
   const auto writer = make_writer(options, format, index, decode, out);
   const cbir::QueryOptions plan{options.k, options.min_score, options.exclude_self, folder.prefix};
-  const cbir::QueryReport report = answer(program, options, request, pictures, index, encoder, decode, plan, *writer);
+  const cbir::QueryReport report = answer(program, options, request, items, index, encoder, decode, plan, *writer);
   writer->finish();
   out.commit();
   const ExitCode code = conclude(options, report);
@@ -256,6 +321,19 @@ std::vector<std::string> add_options(CLI::App& app, QueryToolOptions& options) {
   app.add_option("--files-from", options.files_from,
                  "Search for the pictures listed in FILE, one a line; -: standard input")
       ->type_name("FILE")
+      ->group("Other requests");
+  one_each(app.add_option("--text", options.texts, "Search for what a text says; may be repeated"))
+      ->type_name("TEXT")
+      ->group("Other requests");
+  app.add_option("--text-file", options.text_file, "Search for the texts of FILE, one a line; -: standard input")
+      ->type_name("FILE")
+      ->group("Other requests");
+  one_each(app.add_option("--template", options.templates,
+                          "Put each text into this, as 'a photo of a {}'; of several templates the average is taken"))
+      ->type_name("TEXT")
+      ->group("Other requests");
+  app.add_flag("--combine", options.combine,
+               "Make one query of all pictures and texts, each weighted by the number after its last ':'")
       ->group("Other requests");
   app.add_option("--vectors", options.vectors,
                  "Search for the rows of a .npy or a set; a query is named by its row, from 0")
@@ -288,7 +366,7 @@ std::vector<std::string> add_options(CLI::App& app, QueryToolOptions& options) {
       ->group("Results");
   app.add_flag("--force", options.force, "Replace an existing file")->group("Results");
   app.add_flag("-0,--null", options.null,
-               "NUL ends the lines of --files-from and the records of TSV, whose path is then raw")
+               "NUL ends the lines of --files-from and --text-file and the records of TSV, whose path is then raw")
       ->group("Results");
   app.add_option("--tag", options.tag, "Last column of TREC")->capture_default_str()->group("Results");
   app.add_option("--root", options.root, "Folder below which the index's paths lie now, for the page's thumbnails")
@@ -315,7 +393,7 @@ std::vector<std::string> add_options(CLI::App& app, QueryToolOptions& options) {
 int main(int argc, char** argv) {
   cbir::Program program(
       {.name = "cbir-query",
-       .summary = "Searches an index, or a folder of pictures, for what is most like a picture.",
+       .summary = "Searches an index, or a folder of pictures, for what is most like a picture or a text.",
        .example = "cbir-query photos.cbir holiday.jpg -k 20 --format html -o similar.html",
        .see_also = "cbir-index (makes the index), cbir-extract (vectors), cbir-eval (scores of rankings)"});
   QueryToolOptions options;

@@ -182,7 +182,8 @@ class HtmlWriter final : public RankingWriter {
   /// A text in the place of a picture. `heading` is its id as a heading; empty: it is none.
   void write_words(const std::string& text, const std::string& heading) {
     const std::string_view size = text.size() > kLongText ? " long" : "";
-    const std::string tag = heading.empty() ? "p" : "h2", id = heading.empty() ? "" : fmt::format(" id=\"{}\"", heading);
+    const std::string tag = heading.empty() ? "p" : "h2",
+                      id = heading.empty() ? "" : fmt::format(" id=\"{}\"", heading);
     out_.write(
         fmt::format("<div class=\"words{}\"><{}{} dir=\"auto\">{}</{}></div>", size, tag, id, html_escape(text), tag));
   }

@@ -189,8 +189,7 @@ class NetEncoder : public Encoder {
     std::vector<TextLength> lengths;
     for (const std::string& text : texts) {
       if (!is_utf8(text))
-        throw Incompatible(
-            fmt::format("not UTF-8: {}; convert it, e.g. with iconv -f latin1 -t utf-8", excerpt(text)));
+        throw Incompatible(fmt::format("not UTF-8: {}; convert it, e.g. with iconv -f latin1 -t utf-8", excerpt(text)));
       const ClipText read = tokenizer.tokenize(text, context);
       tokens.insert(tokens.end(), read.tokens.begin(), read.tokens.end());
       lengths.push_back({.tokens = read.needed, .read = context});

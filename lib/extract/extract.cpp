@@ -68,9 +68,7 @@ void run_pipeline(const BatchContext& context, State& state, const ExtractProgre
     process_batch(context, first, buffers.local(), slot);
     return &slot;
   };
-  const auto sink = [&](BatchOutput* output) {
-    record(*output, state, context.options, total, progress);
-  };
+  const auto sink = [&](BatchOutput* output) { record(*output, state, context.options, total, progress); };
   using tbb::filter_mode;
   // An arena of its own: of the size asked for, even beyond the number of processors.
   tbb::task_arena arena(static_cast<int>(threads));

@@ -84,10 +84,8 @@ void encode_batch(const TextContext& context, std::size_t first, std::size_t cou
       ++batch.output.failed;
       continue;
     }
-    const RowInfo row{.path = texts[at],
-                      .label = context.labels.of(first + i, texts[at]),
-                      .text = true,
-                      .seq = first + i};
+    const RowInfo row{
+        .path = texts[at], .label = context.labels.of(first + i, texts[at]), .text = true, .seq = first + i};
     batch.output.parts[kRows] += to_json_line(row) + "\n";
     append_items(items, {vectors.data() + at * dim, dim}, context.options.dtype);
     ++batch.output.rows;

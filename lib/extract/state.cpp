@@ -141,7 +141,8 @@ std::string State::describe_difference(const Arguments& arguments) const {
   const auto of_texts = [](const Arguments& list) {
     return std::ranges::any_of(list, [](const auto& pair) { return pair.first == "templates"; });
   };
-  if (of_texts(before) != of_texts(arguments)) return of_texts(before) ? "it is made of texts" : "it is made of pictures";
+  if (of_texts(before) != of_texts(arguments))
+    return of_texts(before) ? "it is made of texts" : "it is made of pictures";
   for (const auto& [key, value] : arguments) {
     const auto other = std::find_if(before.begin(), before.end(), [&](const auto& pair) { return pair.first == key; });
     if (other == before.end()) return fmt::format("it was made by a version that knew no {}", key);

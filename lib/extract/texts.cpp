@@ -102,8 +102,8 @@ std::vector<TextLength> embed_texts(const Encoder& encoder, std::span<const std:
 }
 
 std::string truncation_message(std::string_view text, const TextLength& length) {
-  return fmt::format("{}: {} tokens, of which the network reads {}; the rest was cut off", excerpt(text),
-                     length.tokens, length.read);
+  return fmt::format("{}: {} tokens, of which the network reads {}; the rest was cut off", excerpt(text), length.tokens,
+                     length.read);
 }
 
 }  // namespace cbir

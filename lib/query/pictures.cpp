@@ -9,8 +9,7 @@ void PictureGroup::encode(std::span<const std::string> paths, std::size_t first,
   parallel_blocks(paths.size(), 1, [&](std::size_t i, std::size_t) {
     const LoadedPicture picture = load_picture(paths[i], options.decode, encoder, inputs[i]);
     failures[i].reset();
-    if (picture.failure)
-      failures[i] = FailedItem{paths[i], first + i, picture.failure->stage, picture.failure->reason};
+    if (picture.failure) failures[i] = FailedItem{paths[i], first + i, picture.failure->stage, picture.failure->reason};
   });
   parallel_blocks(paths.size(), options.batch, [&](std::size_t begin, std::size_t end) {
     bool all_failed = true;

@@ -70,11 +70,10 @@ class JsonFields {
     return field->template get<std::int64_t>();
   }
 
-  std::optional<bool> flag(const char* key) const {
+  /// Whether the field is `true`; one of another type belongs to somebody else.
+  bool is_true(const char* key) const {
     const Json* field = find(key);
-    if (!field) return {};
-    if (!field->is_boolean()) wrong(key, "true or false", *field);
-    return field->template get<bool>();
+    return field && field->is_boolean() && field->template get<bool>();
   }
 
   /// The string at `key`, or the bytes that base64 at `key_b64` stands for.

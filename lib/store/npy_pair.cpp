@@ -55,8 +55,8 @@ void write_unless_there(const std::string& path, std::string_view content, bool 
   if (exists(path)) {
     if (as_text(MappedFile(path).bytes()) == content) return;
     if (!overwrite)
-      throw OutputError(fmt::format("{}: exists already, and is not of this set; --force replaces it",
-                                    display_path(path)));
+      throw OutputError(
+          fmt::format("{}: exists already, and is not of this set; --force replaces it", display_path(path)));
   }
   write_file(path, content, overwrite);
 }

@@ -75,7 +75,7 @@ RowInfo parse_row(std::string_view line, std::string_view where) {
   RowInfo row;
   row.path = fields.required(fields.bytes("path", "path_b64"), "path");
   row.label = fields.bytes("label", "label_b64");
-  row.text = fields.flag("text").value_or(false);
+  row.text = fields.is_true("text");
   row.seq = fields.count("seq");
   row.bytes = fields.count("bytes");
   row.mtime = fields.integer("mtime");

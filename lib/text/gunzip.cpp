@@ -19,8 +19,8 @@ std::string gunzip(Bytes data, const std::string& name, std::size_t max_bytes) {
   if (!unpacker) throw ResourceLimit("no memory to unpack " + display_path(name));
   const auto out = std::make_unique_for_overwrite<char[]>(max_bytes);
   std::size_t used = 0, written = 0;
-  switch (libdeflate_gzip_decompress_ex(unpacker.get(), data.data(), data.size(), out.get(), max_bytes, &used,
-                                        &written)) {
+  switch (
+      libdeflate_gzip_decompress_ex(unpacker.get(), data.data(), data.size(), out.get(), max_bytes, &used, &written)) {
     case LIBDEFLATE_SUCCESS:
       break;
     case LIBDEFLATE_INSUFFICIENT_SPACE:

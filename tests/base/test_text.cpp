@@ -24,7 +24,8 @@ TEST_CASE("UTF-8 is well-formed or not") {
 TEST_CASE("a path in a message cannot move the cursor") {
   CHECK(display_path("a b/ö.jpg") == "a b/ö.jpg");
   CHECK(display_path("a\nb\xff'\x1b") == "$'a\\nb\\xff\\'\\x1b'");
-  CHECK(display_path("\xc2\x9b""2J") == "$'\\xc2\\x9b2J'");  // the C1 form of ESC [
+  CHECK(display_path("\xc2\x9b"
+                     "2J") == "$'\\xc2\\x9b2J'");  // the C1 form of ESC [
 }
 
 TEST_CASE("TSV fields survive escaping") {

@@ -66,15 +66,6 @@ TEST_CASE("a file whose name ends like a weight is a file") {
   CHECK(parse_path_term(folder / "b.jpg:.5").value == folder / "b.jpg");
 }
 
-TEST_CASE("a template takes one text") {
-  CHECK(PromptTemplate("a photo of a {}").apply("dog") == "a photo of a dog");
-  CHECK(PromptTemplate("{} {{x}}").apply("{}") == "{} {x}");
-  CHECK(PromptTemplate("{{{}}}").apply("dog") == "{dog}");
-  CHECK_THROWS_WITH(PromptTemplate("a photo"), ContainsSubstring("no {}"));
-  CHECK_THROWS_WITH(PromptTemplate("{} and {}"), ContainsSubstring("a second {}"));
-  for (const char* bad : {"{", "}", "{0}", "{}}", "{{}", "{} {name}"}) CHECK_THROWS_AS(PromptTemplate(bad), UsageError);
-}
-
 TEST_CASE("a combined query is the weighted sum of unit vectors, of length 1") {
   const float vectors[] = {2, 0, 0, 5};
   const double weights[] = {3, 4};

@@ -25,6 +25,13 @@ TEST_CASE("a row is one line of JSON, keys in a fixed order") {
   CHECK(to_json_line(RowInfo{.path = "17"}) == R"({"path":"17"})");
 }
 
+TEST_CASE("a row of a text says so") {
+  const RowInfo row = {.path = "a red bus", .text = true, .seq = 3};
+  CHECK(to_json_line(row) == R"({"path":"a red bus","text":true,"seq":3})");
+  CHECK(parse_row(to_json_line(row), "x") == row);
+  CHECK_FALSE(parse_row(R"({"path":"a.jpg","text":"somebody's caption"})", "x").text);
+}
+
 TEST_CASE("any path survives: newlines, quotes, bytes that are not UTF-8") {
   CHECK(to_json_line(RowInfo{.path = "a\nb\"\\\t\x01\x0b\x7f/ö"}) ==
         "{\"path\":\"a\\nb\\\"\\\\\\t\\u0001\\u000b\x7f/ö\"}");

@@ -1,3 +1,4 @@
+#include <cbir/store/npy_pair.hpp>
 #include <cbir/store/set.hpp>
 
 #include <string>
@@ -186,4 +187,28 @@ TEST_CASE("X_Embeddings.npy finds its labels in X_Categories.npy") {
   CHECK_FALSE(EmbeddingSet::open(folder / "X_Embeddings.npy").row(1).label.has_value());
   write_file(folder / "X_Embeddings.npy", npy_of({1, 2}, 2), true);
   CHECK_THROWS_AS(EmbeddingSet::open(folder / "X_Embeddings.npy"), Incompatible);
+}
+
+TEST_CASE("a set is written as a pair of plain arrays") {
+  const SmallSet small;
+  const NpyPair pair = npy_pair(small.name);
+  CHECK(pair.embeddings == small.name + "_Embeddings.npy");
+  CHECK(npy_pair("x_Embeddings.npy").categories == "x_Categories.npy");
+  CHECK_NOTHROW(refuse_npy_pair(small.name));
+  write_npy_pair(small.name, false);
+  CHECK_THROWS_AS(refuse_npy_pair(small.name), OutputError);
+  CHECK_NOTHROW(write_npy_pair(small.name, false));  // there already, and right
+  CHECK(read_text(pair.embeddings) == read_text(set_paths(small.name).npy));
+  const EmbeddingSet set = EmbeddingSet::open(small.name), read = EmbeddingSet::open(pair.embeddings);
+  const std::vector<std::string> labels = read_npy_strings(pair.categories);
+  REQUIRE(labels.size() == set.rows());
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    CHECK(labels[i] == set.row(i).label.value_or(""));
+    CHECK(read.row(i).label == set.row(i).label);
+  }
+  write_file(pair.categories, "other", true);
+  CHECK_THROWS_AS(write_npy_pair(small.name, false), OutputError);
+  CHECK(read_text(pair.categories) == "other");
+  write_npy_pair(small.name, true);
+  CHECK(read_npy_strings(pair.categories) == labels);
 }

@@ -41,8 +41,8 @@ class Encoder {
 
   /// Encodes UTF-8 texts into the rows of `out`, as encode() does pictures; a row does not depend on the other texts.
   /// Returns how long each is. Throws as encode(), and Incompatible if the network has no text tower, if a text is not
-  /// UTF-8, or if the vocabulary is not the network's; MissingInput and DamagedFile if the vocabulary is not here or not
-  /// sound; ResourceLimit for a text that is too large (ClipTokenizer).
+  /// UTF-8, or if the vocabulary is not the network's; MissingInput and DamagedFile if the vocabulary is not here or
+  /// not sound; ResourceLimit for a text that is too large (ClipTokenizer).
   virtual std::vector<TextLength> encode_text(std::span<const std::string> texts, MatrixView<float> out) const;
 
   /// The network's arithmetic, and where it runs: "float32" or "bfloat16"; "cpu" or "cuda".

@@ -1,6 +1,6 @@
 #pragma once
-/// Requests into rankings: vectors, rows of the index, pictures or texts against an index. Rankings are handed on as they
-/// come, in the order of the requests; memory does not grow with their number.
+/// Requests into rankings: vectors, rows of the index, pictures or texts against an index. Rankings are handed on as
+/// they come, in the order of the requests; memory does not grow with their number.
 
 #include <cstdint>
 #include <functional>
@@ -78,8 +78,8 @@ QueryReport query_images(const Index& index, const Encoder& encoder, const std::
                          const ImageQueryOptions& images, const QueryOptions& options, const RankingSink& sink,
                          const FailureSink& failed);
 
-/// Texts ask, put into the prompts as embed_texts() does; a ranking is named by its text. A warning says which were cut.
-/// Throws as embed_texts() and Index::search.
+/// Texts ask, put into the prompts as embed_texts() does; a ranking is named by its text. A warning says which were
+/// cut. Throws as embed_texts() and Index::search.
 QueryReport query_texts(const Index& index, const Encoder& encoder, std::span<const std::string> texts,
                         const TextPrompts& prompts, const QueryOptions& options, const RankingSink& sink);
 
@@ -95,8 +95,8 @@ QueryReport query_combined(const Index& index, const Encoder& encoder, const Com
                            const ImageQueryOptions& images, const QueryOptions& options, const RankingSink& sink);
 
 /// The encoder for pictures and texts that are asked of this index: the one that the index names if request.model is
-/// empty. Throws Incompatible if the index names none either, if it must read texts and does not, or if the fingerprints
-/// differ, unless `allow_mismatch`.
+/// empty. Throws Incompatible if the index names none either, if it must read texts and does not, or if the
+/// fingerprints differ, unless `allow_mismatch`.
 EncoderChoice choose_query_encoder(const Index& index, const EncoderRequest& request, bool allow_mismatch);
 
 }  // namespace cbir
