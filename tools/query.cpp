@@ -108,21 +108,13 @@ std::vector<std::string> listed_pictures(const QueryToolOptions& options) {
   return paths;
 }
 
-/// Texts to search for. Throws UsageError or Incompatible for one that has a problem.
 std::vector<std::string> listed_texts(const QueryToolOptions& options) {
   for (const std::string& text : options.texts)
-    if (const auto problem = cbir::text_problem(text)) {
-      const std::string message = fmt::format("--text: the text {}", *problem);
-      if (cbir::is_utf8(text)) throw cbir::UsageError(message);
-      throw cbir::Incompatible(message);
-    }
+    if (const auto problem = cbir::text_problem(text)) throw cbir::UsageError("--text: the text " + *problem);
   std::vector<std::string> texts = options.texts;
-  if (options.text_file.empty()) return texts;
-  for (cbir::ListedFile line : cbir::read_texts(options.text_file, options.null ? '\0' : '\n').files) {
-    if (!line.problem.empty())
-      throw cbir::Incompatible(fmt::format("{}: {}", cbir::display_path(options.text_file), line.problem));
-    texts.push_back(std::move(line.path));
-  }
+  if (!options.text_file.empty())
+    for (std::string& text : cbir::read_sound_texts(options.text_file, options.null ? '\0' : '\n'))
+      texts.push_back(std::move(text));
   return texts;
 }
 
@@ -205,7 +197,8 @@ ExitCode conclude(const QueryToolOptions& options, const cbir::QueryReport& repo
   using cbir::LogLevel;
   if (report.failed > 0)
     cbir::log(LogLevel::warning, fmt::format("{} of {} skipped", report.failed,
-                                             cbir::counted(report.queries + report.failed, "query picture")));
+                                             cbir::counted(report.queries + report.failed,
+                                                           asks_with_texts(options) ? "item" : "query picture")));
   if (report.empty > 0) {
     const std::string who = report.queries == 1
                                 ? "nothing scores"

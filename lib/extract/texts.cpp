@@ -80,6 +80,15 @@ Listing read_texts(const std::string& path, char separator) {
   return texts;
 }
 
+std::vector<std::string> read_sound_texts(const std::string& path, char separator) {
+  std::vector<std::string> texts;
+  for (ListedFile text : read_texts(path, separator).files) {
+    if (!text.problem.empty()) throw Incompatible(fmt::format("{}: {}", display_path(path), text.problem));
+    texts.push_back(std::move(text.path));
+  }
+  return texts;
+}
+
 std::vector<TextLength> embed_texts(const Encoder& encoder, std::span<const std::string> texts,
                                     const TextPrompts& prompts, MatrixView<float> out) {
   if (prompts.empty()) return encoder.encode_text(texts, out);

@@ -1,5 +1,7 @@
 #include <cbir/cli/html.hpp>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 
@@ -71,6 +73,26 @@ TEST_CASE("a page names nothing that lies outside it") {
                                 }});
   CHECK(count(html, "http://") + count(html, "https://") + count(html, "url(") + count(html, "src=") == 0);
   CHECK(count(html, "default-src 'none'") == 1);
+}
+
+TEST_CASE("texts are shown where pictures would be") {
+  const TemporaryFolder folder;
+  write_picture(folder / "a.jpg", 8, 8, 20);
+  const RankedRow caption = {.id = 0, .score = 1, .path = "a <b>caption</b>", .text = true};
+  const std::string html =
+      page(folder, kFacts, {.root = "/nowhere"},
+           {{.query = "snow & ice", .text = true, .results = {caption}},
+            {.query = "a caption", .row = 3, .text = true},
+            {.query = "a.jpg + snow:-0.5",
+             .terms = {{.value = folder / "a.jpg"}, {.value = "snow", .text = true, .weight = -.5}}}});
+  CHECK(count(html, "<h2 id=\"t1\" dir=\"auto\">snow &amp; ice</h2>") == 1);
+  CHECK(count(html, "<p dir=\"auto\">a &lt;b&gt;caption&lt;/b&gt;</p>") == 1);
+  CHECK(count(html, "Query 2, row 3") == 1);
+  CHECK(count(html, "<ul class=\"terms\">") == 1);
+  CHECK(count(html, "class=\"weight minus\"") == 1);  // the picture's is 1, which needs no saying
+  CHECK(count(html, "data:image/jpeg;base64,") == 1);
+  CHECK(count(html, "class=\"unreadable\"") == 0);
+  for (const char* heading : {"t1", "t2", "t3"}) CHECK(count(html, fmt::format("id=\"{}\"", heading)) == 1);
 }
 
 TEST_CASE("names cannot become markup") {

@@ -66,6 +66,20 @@ TEST_CASE("JSON Lines: what is not UTF-8 is base64, a label that is not there is
         "\n");
 }
 
+TEST_CASE("JSON Lines: texts are told from paths") {
+  const std::vector<Ranking> rankings = {
+      {.query = "a red bus", .text = true, .results = {{.id = 1, .score = .5F, .path = "a.jpg"}}},
+      {.query = "a.jpg + snow:0.5",
+       .terms = {{.value = "a.jpg"}, {.value = "snow", .text = true, .weight = .5}},
+       .results = {{.id = 2, .score = .25F, .path = "a caption", .text = true}}}};
+  CHECK(written([](OutputFile& out) { return make_jsonl_writer(out); }, rankings) ==
+        R"({"query":"a red bus","query_type":"text","rank":1,"id":1,"score":0.500000,"path":"a.jpg"})"
+        "\n"
+        R"({"query":"a.jpg + snow:0.5","query_type":"combined","rank":1,"id":2,"score":0.250000,"path":"a caption",)"
+        R"("text":true})"
+        "\n");
+}
+
 TEST_CASE("TREC: six columns whatever the names hold") {
   CHECK(written([](OutputFile& out) { return make_trec_writer(out, "run1"); }, kRankings) ==
         "q%201.jpg Q0 a/b.jpg 1 0.987654 run1\n"

@@ -36,6 +36,9 @@ std::optional<std::string> text_problem(std::string_view text);
 /// the line. Throws MissingInput if there is none.
 Listing read_texts(const std::string& path, char separator);
 
+/// The same, where one bad text spoils the whole. Throws Incompatible, naming its line.
+std::vector<std::string> read_sound_texts(const std::string& path, char separator);
+
 /// Encodes texts into the rows of `out`. With prompts each text is put into every one of them, and the row is the
 /// average of the vectors, of length 1 if the encoder's are, as in CLIP's zero-shot classifiers (Radford et al. 2021,
 /// section 3.1.4). Returns how long each text is, in the template in which it is longest. Throws as
