@@ -184,8 +184,8 @@ class HtmlWriter final : public RankingWriter {
     const std::string_view size = text.size() > kLongText ? " long" : "";
     const std::string tag = heading.empty() ? "p" : "h2",
                       id = heading.empty() ? "" : fmt::format(" id=\"{}\"", heading);
-    out_.write(
-        fmt::format("<div class=\"words{}\"><{}{} dir=\"auto\">{}</{}></div>", size, tag, id, html_escape(text), tag));
+    out_.write(fmt::format("<div class=\"words{0}\" title=\"{3}\"><{1}{2} dir=\"auto\">{3}</{1}></div>", size, tag, id,
+                           html_escape(text)));
   }
 
   /// The parts of a combined query, each with its weight unless that is 1.
@@ -197,8 +197,7 @@ class HtmlWriter final : public RankingWriter {
       else write_picture(term.value, "Picture asked with, " + html_escape(term.value));
       out_.write("</div>");
       if (term.weight != 1)
-        out_.write(fmt::format("<span class=\"weight{}\"><span class=\"hidden\">weight </span>{}</span>",
-                               term.weight < 0 ? " minus" : "", term.weight));
+        out_.write(fmt::format("<span class=\"weight\"><span class=\"hidden\">weight </span>{}</span>", term.weight));
       out_.write("</li>\n");
     }
     out_.write("</ul>\n");
