@@ -25,19 +25,19 @@ namespace {
 
 using Message = std::array<char, 1024>;
 
-const cbir_net_api& load_nets(const std::string& name) {
+const cbir_net_api* load_nets(const std::string& name) {
   using Entry = const cbir_net_api* (*)();
   const cbir_net_api* found = reinterpret_cast<Entry>(load_plugin(name, "cbir_net_plugin"))();
   if (found->abi != CBIR_NET_ABI)
     throw Incompatible(fmt::format(
         "the plug-in libcbir_{}.so has ABI version {}, {} was expected; install library and plug-in of one version",
         name, found->abi, CBIR_NET_ABI));
-  return *found;
+  return found;
 }
 
 const cbir_net_api& nets() {
-  static const cbir_net_api& loaded = load_nets("nets");
-  return loaded;
+  static const cbir_net_api* const loaded = load_nets("nets");
+  return *loaded;
 }
 
 /// A network, and the plug-in that runs it.
