@@ -2,13 +2,12 @@
 // the variant without squeeze-and-excitation and with ReLU6 that its authors published as EfficientNet-Lite. Parameter
 // names are those of the efficientnet_pytorch checkpoints; padding is TensorFlow's 'SAME', batch norm's epsilon 1e-3.
 
-#include <ATen/Functions.h>
-
 #include <array>
 #include <vector>
 
 #include "conv.hpp"
 #include "families.hpp"
+#include "loading.hpp"
 #include "pooling.hpp"
 
 namespace cbir::nets {
@@ -16,6 +15,7 @@ namespace {
 
 constexpr std::int64_t kDimension = 1280;
 constexpr std::int64_t kStem = 32;
+constexpr double kEpsilon = 1e-3;  // of batch norm
 
 struct Stage {
   int repeat;
@@ -44,47 +44,30 @@ struct Spec {
   ConvSpec head;
 };
 
-class LoadedParameters {
- public:
-  explicit LoadedParameters(Parameters& parameters) : parameters_(parameters) {}
-
-  ConvSpec conv(const std::string& name, const std::string& bn, at::IntArrayRef shape) {
-    ConvSpec out;
-    out.weight = parameters_.take(name + ".weight", shape);
-    const auto vector = [&](const char* field) { return parameters_.take(bn + field, {shape[0]}); };
-    const BatchNorm norm{vector(".weight"), vector(".bias"), vector(".running_mean"), vector(".running_var"), 1e-3};
-    fold(norm, out);
-    if (!at::isfinite(out.weight).all().item<bool>() || !at::isfinite(out.bias).all().item<bool>())
-      throw NetError(ExitCode::damaged, "parameter " + bn + ".running_var makes no sense as a variance");
-    return out;
-  }
-
- private:
-  Parameters& parameters_;
-};
-
-Block<ConvSpec> load_block(LoadedParameters& load, const std::string& prefix, const Stage& stage, std::int64_t in,
+Block<ConvSpec> load_block(Parameters& parameters, const std::string& prefix, const Stage& stage, std::int64_t in,
                            std::int64_t stride) {
+  const auto conv = [&](const char* name, const char* bn, at::IntArrayRef shape) {
+    return take_conv(parameters, prefix + name, prefix + bn, shape, kEpsilon);
+  };
   Block<ConvSpec> block;
   const std::int64_t wide = in * stage.expansion;
   if (stage.expansion != 1) {
-    block.expand.push_back(load.conv(prefix + "_expand_conv", prefix + "_bn0", {wide, in, 1, 1}));
+    block.expand.push_back(conv("_expand_conv", "_bn0", {wide, in, 1, 1}));
     block.expand.back().activation = Activation::relu6;
   }
-  block.depthwise = load.conv(prefix + "_depthwise_conv", prefix + "_bn1", {wide, 1, stage.kernel, stage.kernel});
+  block.depthwise = conv("_depthwise_conv", "_bn1", {wide, 1, stage.kernel, stage.kernel});
   block.depthwise.groups = wide;
   block.depthwise.stride = stride;
   block.depthwise.padding = Padding::same_size();
   block.depthwise.activation = Activation::relu6;
-  block.project = load.conv(prefix + "_project_conv", prefix + "_bn2", {stage.out, wide, 1, 1});
+  block.project = conv("_project_conv", "_bn2", {stage.out, wide, 1, 1});
   block.residual = stride == 1 && in == stage.out;
   return block;
 }
 
 Spec load_spec(Parameters& parameters) {
-  LoadedParameters load(parameters);
   Spec spec;
-  spec.stem = load.conv("_conv_stem", "_bn0", {kStem, 3, 3, 3});
+  spec.stem = take_conv(parameters, "_conv_stem", "_bn0", {kStem, 3, 3, 3}, kEpsilon);
   spec.stem.stride = 2;
   spec.stem.padding = Padding::same_size();
   spec.stem.activation = Activation::relu6;
@@ -92,10 +75,10 @@ Spec load_spec(Parameters& parameters) {
     for (int i = 0; i < stage.repeat; ++i) {
       const std::int64_t in = i == 0 ? stage.in : stage.out, stride = i == 0 ? stage.stride : 1;
       const std::string prefix = "_blocks." + std::to_string(spec.blocks.size()) + ".";
-      spec.blocks.push_back(load_block(load, prefix, stage, in, stride));
+      spec.blocks.push_back(load_block(parameters, prefix, stage, in, stride));
     }
   }
-  spec.head = load.conv("_conv_head", "_bn1", {kDimension, kStages.back().out, 1, 1});
+  spec.head = take_conv(parameters, "_conv_head", "_bn1", {kDimension, kStages.back().out, 1, 1}, kEpsilon);
   spec.head.activation = Activation::relu6;
   parameters.ignore_suffix(".num_batches_tracked");
   parameters.ignore_prefix("_fc.");
@@ -148,12 +131,8 @@ class EfficientNet : public Model {
 }  // namespace
 
 std::unique_ptr<Model> make_efficientnet_lite0(const Settings& settings, Parameters& parameters) {
-  if (settings.layer != "pooled")
-    throw NetError(ExitCode::incompatible, "efficientnet-lite0 has the layer 'pooled', not '" + settings.layer + "'");
+  check_layer(settings, {{"pooled", kDimension}});
   check_pool(settings);
-  if (settings.dimension != kDimension)
-    throw NetError(ExitCode::incompatible,
-                   "efficientnet-lite0 has dimension 1280, not " + std::to_string(settings.dimension));
   return std::make_unique<EfficientNet>(settings, parameters);
 }
 

@@ -11,6 +11,14 @@ at::Tensor Runner::run_text(const at::Tensor&) const {
 std::unique_ptr<Model> make_model(const Settings& settings, Parameters& parameters) {
   static const std::map<std::string, std::unique_ptr<Model> (*)(const Settings&, Parameters&)> families = {
       {"efficientnet-lite0", make_efficientnet_lite0},
+      {"mobilenet-v3-large", make_mobilenet_v3},
+      {"resnet18", make_resnet},
+      {"resnet34", make_resnet},
+      {"resnet50", make_resnet},
+      {"resnet101", make_resnet},
+      {"resnet50-gem", make_retrieval_resnet},
+      {"resnet101-gem", make_retrieval_resnet},
+      {"vgg16", make_vgg16},
   };
   const auto family = families.find(settings.network);
   if (family != families.end()) return family->second(settings, parameters);

@@ -45,5 +45,10 @@ class Model {
 std::unique_ptr<Model> make_model(const Settings& settings, Parameters& parameters);
 
 std::unique_ptr<Model> make_efficientnet_lite0(const Settings& settings, Parameters& parameters);
+std::unique_ptr<Model> make_mobilenet_v3(const Settings& settings, Parameters& parameters);
+std::unique_ptr<Model> make_resnet(const Settings& settings, Parameters& parameters);
+/// In the layout of cnnimageretrieval-pytorch, with what it learned beside: GeM's exponent, whitening.
+std::unique_ptr<Model> make_retrieval_resnet(const Settings& settings, Parameters& parameters);
+std::unique_ptr<Model> make_vgg16(const Settings& settings, Parameters& parameters);
 
 }  // namespace cbir::nets
