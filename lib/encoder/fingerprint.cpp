@@ -29,10 +29,10 @@ std::string_view filter_name(Filter filter) {
 //   version, weights
 // as in the preset; "version" is 1, "weights" the SHA-256 of the weights file in use. mean and std are float32 numbers
 // widened to float64 and written as the shortest decimal that reads back the same, with ".0" where they are whole.
-// Further keys stand in it only where they are not what they once were bound to be: crop_mode (if not "center"), flip
-// (if true), gem_p (if the pool is "gem"), resize_side (if not "short"), scales (if not [1.0]), and of a network that
-// reads text context, tokenizer and vocabulary (the SHA-256 that the preset states). With crop_mode "none" crop is 0,
-// and with "pad" resize is: they change nothing then.
+// Further keys stand in it only where they are not what they once were bound to be: activation (if the preset has one),
+// crop_mode (if not "center"), flip (if true), gem_p (if the pool is "gem"), resize_side (if not "short"), scales (if
+// not [1.0]), and of a network that reads text context, tokenizer and vocabulary (the SHA-256 that the preset states).
+// With crop_mode "none" crop is 0, and with "pad" resize is: they change nothing then.
 std::string fingerprint(const Preset& preset, const std::string& weights_sha256) {
   const Preprocessing& input = preset.preprocessing;
   nlohmann::json canonical = {
@@ -53,6 +53,7 @@ std::string fingerprint(const Preset& preset, const std::string& weights_sha256)
   };
   if (input.crop_mode != Crop::center) canonical["crop_mode"] = to_string(input.crop_mode);
   if (input.resize_side != "short") canonical["resize_side"] = input.resize_side;
+  if (!preset.activation.empty()) canonical["activation"] = preset.activation;
   if (preset.pool == "gem") canonical["gem_p"] = preset.gem_p;
   if (preset.scales != std::vector<double>{1}) canonical["scales"] = preset.scales;
   if (preset.flip) canonical["flip"] = true;

@@ -133,6 +133,7 @@ Preset parse_preset(std::string_view json, const std::string& name) {
   out.layer = fields.non_empty("layer");
   out.pool = fields.one_of("pool", {"avg", "gem", "max", "rmac", "none"});
   if (fields.has("gem_p")) out.gem_p = fields.real("gem_p", 1, 100);
+  if (fields.has("activation")) out.activation = fields.one_of("activation", {"gelu", "quick_gelu"});
   out.dimension = static_cast<int>(fields.number("dimension", 1, 1 << 20));
   out.preprocessing = parse_preprocessing(fields.object("preprocessing"));
   if (fields.has("scales")) out.scales = parse_scales(fields);

@@ -35,10 +35,23 @@ void check_input(const Settings& settings, const Traits& traits) {
   if (!traits.any_size && !one_size)
     throw NetError(ExitCode::incompatible, "network '" + settings.network +
                                                "' takes pictures of one size: neither other scales nor uncropped ones");
+  if (!settings.activation.empty() && !traits.activation)
+    throw NetError(ExitCode::incompatible,
+                   "network '" + settings.network + "' has one activation; the preset cannot choose it");
   if (settings.context != traits.context)
     throw NetError(ExitCode::incompatible, "network '" + settings.network + "' reads texts of " +
                                                std::to_string(traits.context) + " tokens, the preset says " +
                                                std::to_string(settings.context));
+}
+
+void check_layer(const Settings& settings, const std::string& layer, std::int64_t dimension) {
+  const auto fail = [&](const std::string& what) {
+    throw NetError(ExitCode::incompatible, "network '" + settings.network + "' has " + what);
+  };
+  if (settings.layer != layer) fail("the layer '" + layer + "', not '" + settings.layer + "'");
+  if (settings.pool != "none") fail("no pool, which is '" + settings.pool + "' in the preset: 'none' was expected");
+  if (settings.dimension != dimension)
+    fail("dimension " + std::to_string(dimension) + ", not " + std::to_string(settings.dimension));
 }
 
 at::Tensor embed(const Runner& runner, const at::Tensor& pictures, const Settings& settings) {

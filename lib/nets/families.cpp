@@ -10,6 +10,11 @@ at::Tensor Runner::run_text(const at::Tensor&) const {
 
 std::unique_ptr<Model> make_model(const Settings& settings, Parameters& parameters) {
   static const std::map<std::string, std::unique_ptr<Model> (*)(const Settings&, Parameters&)> families = {
+      {"clip-vit-b-16", make_clip},
+      {"clip-vit-b-32", make_clip},
+      {"clip-vit-l-14", make_clip},
+      {"dinov2-vitb14", make_dinov2},
+      {"dinov2-vits14", make_dinov2},
       {"efficientnet-lite0", make_efficientnet_lite0},
       {"mobilenet-v3-large", make_mobilenet_v3},
       {"resnet18", make_resnet},

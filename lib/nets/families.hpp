@@ -29,6 +29,7 @@ struct Traits {
   /// memory is worth more than one use; results then depend on how many there are.
   std::int64_t batch = 1;
   bool any_size = false;        ///< or only settings.size x settings.size
+  bool activation = false;      ///< settings.activation has a say
   std::int64_t context = 0;     ///< tokens of a text; 0: no text tower
   std::int64_t vocabulary = 0;  ///< tokens there are
 };
@@ -44,6 +45,8 @@ class Model {
 /// Builds the network that the settings name. Throws NetError.
 std::unique_ptr<Model> make_model(const Settings& settings, Parameters& parameters);
 
+std::unique_ptr<Model> make_clip(const Settings& settings, Parameters& parameters);
+std::unique_ptr<Model> make_dinov2(const Settings& settings, Parameters& parameters);
 std::unique_ptr<Model> make_efficientnet_lite0(const Settings& settings, Parameters& parameters);
 std::unique_ptr<Model> make_mobilenet_v3(const Settings& settings, Parameters& parameters);
 std::unique_ptr<Model> make_resnet(const Settings& settings, Parameters& parameters);

@@ -39,6 +39,11 @@ Parameters::Parameters(const cbir_net_tensor* tensors, std::size_t count) {
   }
 }
 
+at::IntArrayRef Parameters::shape(const std::string& name) const {
+  const auto found = tensors_.find(name);
+  return found == tensors_.end() ? at::IntArrayRef() : at::IntArrayRef(found->second->shape, found->second->dims);
+}
+
 at::Tensor Parameters::take(const std::string& name, at::IntArrayRef shape) {
   const auto found = tensors_.find(name);
   if (found == tensors_.end())

@@ -19,6 +19,9 @@ class Parameters {
 
   bool has(const std::string& name) const { return tensors_.contains(name); }
 
+  /// That which the checkpoint states; empty if the parameter is missing.
+  at::IntArrayRef shape(const std::string& name) const;
+
   /// A float32 copy. Throws NetError (incompatible) if it is missing or has another shape, and (damaged) if it holds a
   /// NaN or an infinity: activations clamp a NaN away and would make it a plausible number.
   at::Tensor take(const std::string& name, at::IntArrayRef shape);

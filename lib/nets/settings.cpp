@@ -45,6 +45,7 @@ Settings parse_settings(const cbir_net_source& source) {
     if (input.value("crop_mode", "center") != "none") out.size = input.at("crop").get<std::int64_t>();
     out.mean = input.at("mean").get<std::array<float, 3>>();
     out.std_dev = input.at("std").get<std::array<float, 3>>();
+    out.activation = preset.value("activation", out.activation);
     out.scales = preset.value("scales", out.scales);
     out.flip = preset.value("flip", out.flip);
     out.unit = preset.value("normalization", "l2") == "l2";

@@ -32,6 +32,7 @@ struct Settings {
   std::int64_t size = 0;                   ///< width and height of the input, in pixels; 0: any
   std::array<float, 3> mean{}, std_dev{};  ///< of 8-bit values: (x - mean) / std
   std::vector<double> scales = {1};        ///< of the input; the vectors are averaged
+  std::string activation;                  ///< "gelu" or "quick_gelu"; empty: the network's own
   bool flip = false;                       ///< the mirrored input, too
   bool unit = true;                        ///< vectors are meant to have length 1, before they are averaged, too
   Precision precision = Precision::float32;

@@ -66,6 +66,7 @@ TEST_CASE("a field that is wrong is named") {
           "expected");
   refused("[128, 128, 128]", "[128, 0, 128]", "field 'preprocessing.std' holds a number that is not positive");
   refused("[127, 127, 127]", "[127, 127]", "field 'preprocessing.mean' is not a list of three numbers");
+  refused("\"dimension\"", "\"activation\": \"relu\", \"dimension\"", "field 'activation' is 'relu'");
   refused("\"l2\"", "\"l1\"", "field 'normalization' is 'l1'");
   refused("tiny.pth\", \"sha", "../x\", \"sha", "field 'weights.file' is not a plain file name");
   refused("ba7816bf", "BA7816BF", "field 'weights.sha256' is not 64 lower-case hexadecimal digits");
@@ -112,6 +113,7 @@ TEST_CASE("what only some presets say is part of the fingerprint where it is sai
         of(preset_with("\"resize\": 256", "\"resize\": 256, \"resize_side\": \"short\", \"crop_mode\": \"center\"")));
   CHECK(base != of(with("\"scales\": [1, 0.5]")));
   CHECK(base != of(with("\"flip\": true")));
+  CHECK(base != of(with("\"activation\": \"gelu\"")));
   CHECK(base != of(preset_with("\"resize\": 256", "\"resize\": 256, \"resize_side\": \"both\"")));
   const std::string gem = preset_with("\"avg\"", "\"gem\"");
   CHECK(of(gem) != base);

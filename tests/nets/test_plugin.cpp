@@ -236,7 +236,7 @@ TEST_CASE("the first parameter that does not fit is named") {
 
 TEST_CASE("a preset that makes no sense is refused") {
   check_refused(preset("resnet-9000"), sound(), ExitCode::incompatible,
-                "'resnet-9000' is not known; known are: efficientnet-lite0");
+                "'resnet-9000' is not known; known are: clip-vit-b-16, clip-vit-b-32, ");
   check_refused(preset("efficientnet-lite0", 64, "none"), sound(), ExitCode::incompatible, "no pool 'none'");
   check_refused(preset("efficientnet-lite0", 5), sound(), ExitCode::damaged, "preprocessing.crop is 5");
   check_refused("{", sound(), ExitCode::damaged, "the preset cannot be used");

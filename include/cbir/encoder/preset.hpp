@@ -63,6 +63,8 @@ struct Preset {
   std::string layer;    ///< what is taken out of it ("pooled")
   std::string pool;     ///< "avg", "gem", "max" or "rmac" over positions; "none" where the layer has none
   double gem_p = 3;     ///< GeM's exponent, where the weights bring none
+  /// "gelu" or "quick_gelu", where weights of one network were trained with either; empty: the network's own.
+  std::string activation;
   int dimension = 0;
   Preprocessing preprocessing;
   /// The network sees the input at each of these scales; the vectors are averaged.
