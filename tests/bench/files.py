@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,7 @@ class FromBytes(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.network = reference.Reference(torch.load(reference.weights_path(), map_location='cpu'))
+        self.network = peer_networks.EfficientNet(torch.load(reference.weights_path(), map_location='cpu'))
 
     def forward(self, pictures):
         return self.network((pictures.float() - 127) / 128)
@@ -38,11 +37,7 @@ def exported():
     onnx = peer_networks.OUT / 'efficientnet-lite0-published.onnx'
     if not onnx.exists():
         onnx.parent.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            torch.onnx.export(FromBytes(), torch.zeros(1, 3, 224, 224, dtype=torch.uint8), onnx, opset_version=14,
-                              input_names=['pictures'], output_names=['vectors'],
-                              dynamic_axes={'pictures': {0: 'batch'}, 'vectors': {0: 'batch'}})
+        peer_networks.export(FromBytes(), torch.zeros(1, 3, 224, 224, dtype=torch.uint8), onnx)
     return onnx
 
 

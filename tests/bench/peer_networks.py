@@ -1,7 +1,7 @@
 """The networks as their original implementations state them: weights for our encoders, ONNX files for ONNX Runtime.
 
-Weights are random: speed does not depend on them, as long as activations neither vanish nor overflow; so batch norm is
-given the statistics of what it sees.
+They are those of the parity tests. Weights are random: speed does not depend on them, as long as activations neither vanish
+nor overflow.
 """
 import sys
 import warnings
@@ -9,55 +9,83 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torchvision
+import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 SOURCE = Path(__file__).resolve().parents[2]
 OUT = SOURCE / 'build/bench'
 sys.path[:0] = [str(SOURCE / 'tests/parity'), str(SOURCE / 'tests/tools')]
+import networks
+import reference
+import test_encoder_parity
+import transformers_reference
 
 
-def settled(network):
-    """Batch norm with the statistics of its input, so that activations keep their size from layer to layer."""
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = None
-    with torch.no_grad():
-        network.train()(torch.randn(4, 3, 224, 224))
-    return network.eval()
+class Padded(torch.autograd.Function):
+    """A convolution with padding that differs from side to side (top, left, bottom, right), which ONNX's Conv has and
+    PyTorch's has not. ONNX Runtime spends a sixth of the network's time on padding by an operator of its own."""
+
+    @staticmethod
+    def forward(context, x, weight, pads, stride, groups):
+        top, left, bottom, right = pads
+        return F.conv2d(F.pad(x, (left, right, top, bottom)), weight, stride=stride, groups=groups)
+
+    @staticmethod
+    def symbolic(graph, x, weight, pads, stride, groups):
+        return graph.op('Conv', x, weight, pads_i=pads, strides_i=[stride, stride], group_i=groups)
+
+
+class EfficientNet(torch.nn.Module):
+    def __init__(self, state):
+        super().__init__()
+        self.plain = reference.Reference(state)
+        self.plain.conv = self.conv
+
+    def conv(self, name, x, stride=1, depthwise=False):
+        weight = self.plain.tensors[name + '.weight']
+        missing = [max(0, (-(-int(n) // stride) - 1) * stride + int(k) - int(n)) for n, k in zip(x.shape[2:], weight.shape[2:])]
+        pads = [n // 2 for n in missing] + [n - n // 2 for n in missing]
+        return Padded.apply(x, weight, pads, stride, int(x.shape[1]) if depthwise else 1)
+
+    def forward(self, x):
+        return self.plain(x)
+
+
+class Clip(torch.nn.Module):
+    def __init__(self, state):
+        super().__init__()
+        self.state = state
+
+    def forward(self, x):
+        return transformers_reference.clip_image(self.state, x)
 
 
 def efficientnet():
-    import reference
-    import test_encoder_parity
-
-    class Network(torch.nn.Module):
-        def __init__(self, state):
-            super().__init__()
-            self.plain = reference.Reference(state)
-
-        def forward(self, x):
-            return self.plain(x)
-
     state = test_encoder_parity.random_state(1)
-    return Network(state), state
+    return EfficientNet(state), state
 
 
-def resnet50():
-    network = settled(torchvision.models.resnet50())
+def resnet():
+    network = networks.random_model('resnet50', 1)
     state = network.state_dict()
     network.fc = torch.nn.Identity()
     return network, state
 
 
 def mobilenet():
-    network = settled(torchvision.models.mobilenet_v3_large())
+    network = networks.random_model('mobilenet_v3_large', 1)
     state = network.state_dict()
     network.classifier = torch.nn.Identity()
     return network, state
 
 
-NETWORKS = {'efficientnet-lite0': efficientnet, 'resnet50': resnet50, 'mobilenet-v3-large': mobilenet}
+def clip():
+    chance = transformers_reference.Chance(1)
+    state = {**chance.clip_image(32, 768, 12, 512), **chance.clip_text(512, 12, 512)}
+    return Clip(state), state
+
+
+NETWORKS = {'efficientnet-lite0': efficientnet, 'mobilenet-v3-large': mobilenet, 'resnet50': resnet, 'clip-vit-b-32': clip}
 
 
 class Count(TorchDispatchMode):
@@ -79,22 +107,26 @@ class Count(TorchDispatchMode):
         return out
 
 
+def export(network, picture, path):
+    """With a batch of any size."""
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter('ignore')
+        torch.onnx.export(network, picture, path, opset_version=17, input_names=['pictures'], output_names=['vectors'],
+                          dynamic_axes={'pictures': {0: 'batch'}, 'vectors': {0: 'batch'}})
+
+
 def made(name):
     """The ONNX file, the weights file, and the operations for one picture; made where they are not there yet."""
     onnx, weights, operations = (OUT / f'{name}.{suffix}' for suffix in ('onnx', 'pth', 'operations'))
     if not operations.exists():
         OUT.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(1)
         network, state = NETWORKS[name]()
         torch.save(state, weights)
         picture = torch.randn(1, 3, 224, 224)
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            torch.onnx.export(network, picture, onnx, opset_version=14, input_names=['pictures'], output_names=['vectors'],
-                              dynamic_axes={'pictures': {0: 'batch'}, 'vectors': {0: 'batch'}})
+        export(network, picture, onnx)
         with torch.no_grad(), Count() as count:
             network(picture)
-        operations.write_text(str(count.operations))
+        operations.write_text(str(count.operations))  # last: all is there
     return onnx, weights, int(operations.read_text())
 
 

@@ -5,6 +5,7 @@ rounds of ratios within one. Rates are pictures a second. Ours start at 8-bit pi
 gets what it reads, float32 in its own order. Of batch 1 we run two at a time, one a thread, ONNX Runtime one on both threads.
 """
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -70,12 +71,24 @@ CASES = [  # title; batch, threads and precision of ours; batch and threads of t
 ]
 
 
+def least_cosine(ours, theirs, name):
+    """Between both results for the first pictures: that both run the same network."""
+    inputs = json.loads((peer_networks.SOURCE / f'models/{name}.json').read_text())['preprocessing']
+    count = len(theirs.x)
+    x = (peer_networks.pictures(PICTURES)[:count] - np.float32(inputs['mean'])) / np.float32(inputs['std'])
+    rows = theirs.session.run(None, {'pictures': np.ascontiguousarray(x.transpose(0, 3, 1, 2), np.float32)})[0]
+    ours.run(count, 1, 'float32', 2)
+    own = np.fromfile(ours.out, np.float32).reshape(PICTURES, -1)[:count]
+    return ((own * rows).sum(1) / np.linalg.norm(rows, axis=1)).min()
+
+
 def compare(name, rounds, seconds, folder):
     onnx, weights, operations = peer_networks.made(name)
     inputs = folder / 'pictures'
     pictures.write_records(inputs, peer_networks.pictures(PICTURES))
     ours = Ours(name, weights, inputs, folder)
     theirs = {key: Theirs(str(onnx), *key) for key in {case[2] for case in CASES}}
+    cosine = least_cosine(ours, theirs[16, 2], name)
     peaks, rates = {1: [], 2: []}, {title: [] for title, _, _ in CASES}
     for _ in range(rounds):
         for threads, values in peaks.items():
@@ -85,7 +98,8 @@ def compare(name, rounds, seconds, folder):
             if their_case not in measured:
                 measured[their_case] = theirs[their_case].rate(seconds)
             rates[title].append((ours.rate(*our_case, seconds), measured[their_case]))
-    print(f'{name}: {operations / 1e9:.2f} GFLOP a picture, peak of two threads {statistics.median(peaks[2]):.0f} GFLOP/s')
+    print(f'{name}: {operations / 1e9:.2f} GFLOP a picture, peak of two threads {statistics.median(peaks[2]):.0f} GFLOP/s; '
+          f'least cosine between both {cosine:.6f}')
     for title, (_, threads, _), _ in CASES:
         our_rate, their_rate = (statistics.median(pair[i] for pair in rates[title]) for i in (0, 1))
         ratio = statistics.median(a / b for a, b in rates[title])
@@ -95,7 +109,7 @@ def compare(name, rounds, seconds, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog='tests/bench/extract networks')
+    parser = argparse.ArgumentParser(prog='tests/bench/extract encoders')
     parser.add_argument('names', nargs='*', metavar='NAME', help=f'of {", ".join(peer_networks.NETWORKS)}; all if none')
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--seconds', type=float, default=2, help='of each measurement')
