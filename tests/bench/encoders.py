@@ -20,7 +20,7 @@ import peer_networks
 import pictures  # of tests/parity
 
 BIN = Path(os.environ.get('CBIR_BIN', peer_networks.SOURCE / 'build/tests/bin'))
-PICTURES = 32
+PICTURES = 64
 
 
 class Ours:
