@@ -31,7 +31,19 @@ std::vector<std::string> add_encoder_flags(CLI::App& app, EncoderRequest& flags,
       ->check(CLI::IsMember({"center", "none", "pad"}))
       ->type_name("HOW")
       ->group(group);
-  return {"--model", "--weights", "--pool", "--scales", "--flip", "--resize", "--crop"};
+  app.add_option("--precision", flags.options.precision,
+                 "Arithmetic of the network: float32; bfloat16, where processor or GPU have it; auto: that if they do")
+      ->check(CLI::IsMember({"auto", "float32", "bfloat16"}))
+      ->type_name("TYPE")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--device", flags.options.device, "Where the network runs: cpu; cuda; auto: cuda if there is one")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->type_name("WHERE")
+      ->capture_default_str()
+      ->group(group);
+  return {"--model", "--weights", "--pool",      "--scales", "--flip",
+          "--resize", "--crop",   "--precision", "--device"};
 }
 
 }  // namespace cbir

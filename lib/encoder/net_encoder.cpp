@@ -153,7 +153,9 @@ class NetEncoder : public Encoder {
 
   void encode(std::span<const Image> pictures, MatrixView<float> out) const override {
     check_room(pictures.size(), out);
-    // An empty slot costs nothing where the others do not depend on it, else it is run as a black picture.
+    // An empty slot costs nothing where the others do not depend on it, else it is run as a black picture; but for
+    // pictures of sizes of their own, where it has none.
+    const bool blanks = !net_.info().independent && preset().preprocessing.crop_mode != Crop::none;
     const auto side = static_cast<std::uint32_t>(preset().preprocessing.crop);
     std::vector<cbir_net_picture> inputs;
     std::vector<std::size_t> rows;  // of the inputs
@@ -161,7 +163,7 @@ class NetEncoder : public Encoder {
       const Image& picture = pictures[i];
       const bool blank = picture.data.empty();
       std::ranges::fill(out.row(i), 0.0F);
-      if (blank && net_.info().independent) continue;
+      if (blank && !blanks) continue;
       if (blank) inputs.push_back({blank_.data(), side, side});
       else
         inputs.push_back({picture.data.data(), static_cast<std::uint32_t>(picture.width),

@@ -25,8 +25,8 @@ class Runner {
 
 /// What the plug-in must know to feed a network.
 struct Traits {
-  /// Pictures (or texts) that are run together at most. More than 1 where a weight read from memory is worth more than
-  /// one use; then all inputs have one size, and results depend on how many there are.
+  /// Pictures of one size (or texts) that are run together at most, on the CPU. More than 1 where a weight read from
+  /// memory is worth more than one use; results then depend on how many there are.
   std::int64_t batch = 1;
   bool any_size = false;        ///< or only settings.size x settings.size
   bool activation = false;      ///< settings.activation has a say

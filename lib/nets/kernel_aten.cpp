@@ -23,9 +23,9 @@ class AtenConv : public Kernel {
   at::Tensor run(const at::Tensor& x, const at::Tensor& residual) override {
     const Padding pad = resolved(spec_, spec_.weight.sizes(), x.size(2), x.size(3));
     std::array<std::int64_t, 2> sides = {pad.top, pad.left};
-    at::Tensor input = x;
+    at::Tensor input = x.to(spec_.weight.scalar_type());
     if (!pad.symmetric()) {
-      input = at::constant_pad_nd(x, {pad.left, pad.right, pad.top, pad.bottom});
+      input = at::constant_pad_nd(input, {pad.left, pad.right, pad.top, pad.bottom});
       sides = {0, 0};
     }
     return finish(at::conv2d(input, spec_.weight, spec_.bias, spec_.stride, sides, 1, spec_.groups), residual,
@@ -47,7 +47,7 @@ class AtenLinear : public Kernel {
   }
 
   at::Tensor run(const at::Tensor& x, const at::Tensor& residual) override {
-    return finish(at::linear(x, spec_.weight, spec_.bias), residual, spec_.activation);
+    return finish(at::linear(x.to(spec_.weight.scalar_type()), spec_.weight, spec_.bias), residual, spec_.activation);
   }
 
   std::unique_ptr<Kernel> clone() const override { return std::make_unique<AtenLinear>(*this); }

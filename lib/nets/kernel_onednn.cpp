@@ -84,7 +84,20 @@ struct Shape {
   std::int64_t n, height, width;  ///< of the input; a matrix has n rows, height and width 1
   bool residual;
   bool operator==(const Shape&) const = default;
+
+  /// One of several that follow one another in memory and together are this.
+  Shape strip(std::int64_t strips) const {
+    return strips == 1 ? *this : Shape{1, n * height / strips, width, residual};
+  }
 };
+
+/// Reads memory into the second-level cache, in order: a residual that kernels visit in pieces, a block of channels at
+/// a time, comes too late otherwise.
+void fetch(const std::byte* data, std::size_t size) {
+  constexpr std::size_t kLine = 64;
+  constexpr int kForWriting = 1, kSecondLevel = 2;
+  for (std::size_t i = 0; i < size; i += kLine) __builtin_prefetch(data + i, kForWriting, kSecondLevel);
+}
 
 /// A primitive and all that it needs, as oneDNN describes them.
 struct Described {
@@ -102,6 +115,8 @@ struct Described {
 /// The convolution of a ConvSpec, for any shape of input.
 class ConvLayer {
  public:
+  static constexpr at::MemoryFormat kFormat = at::MemoryFormat::ChannelsLast;
+
   ConvLayer(const ConvSpec& spec, Precision precision)
       : spec_(spec), type_(data_type(precision)), weight_dims_(spec.weight.sizes().vec()) {
     spec_.weight.reset();  // packed elsewhere
@@ -117,6 +132,18 @@ class ConvLayer {
     return {1, size, size, false};
   }
 
+  /// Into how many strips of rows a result of so many bytes is cut so that each stays in the second-level cache.
+  std::int64_t strips(const Shape& s, std::int64_t bytes) const {
+    constexpr std::int64_t kStrip = 1 << 19;
+    const bool cuts = weight_dims_[2] == 1 && weight_dims_[3] == 1 && spec_.stride == 1 && spec_.padding == Padding{};
+    const std::int64_t rows = s.n * s.height;
+    if (!cuts || bytes <= 2 * kStrip) return 1;
+    std::int64_t strips = (bytes + kStrip - 1) / kStrip;
+    while (strips < rows && rows % strips != 0) ++strips;
+    return strips;
+  }
+
+  std::vector<std::int64_t> result_sizes(const at::Tensor& x) const { return result_sizes(shape(x, false)); }
   std::vector<std::int64_t> result_sizes(const Shape& s) const {
     const Padding pad = resolved(spec_, weight_dims_, s.height, s.width);
     return {s.n, out(), (s.height + pad.top + pad.bottom - weight_dims_[2]) / spec_.stride + 1,
@@ -156,10 +183,7 @@ class ConvLayer {
     TORCH_CHECK(x.dim() == 4 && x.size(1) == in, "a convolution of ", in, " channels was given ", x.sizes());
     return {x.size(0), x.size(2), x.size(3), residual};
   }
-  at::Tensor dense(const at::Tensor& x) const { return x.contiguous(at::MemoryFormat::ChannelsLast); }
-  at::Tensor make_result(const at::Tensor& x) const {
-    return at::empty(result_sizes(shape(x, false)), x.options(), at::MemoryFormat::ChannelsLast);
-  }
+  at::Tensor dense(const at::Tensor& x) const { return x.contiguous(kFormat); }
 
  private:
   memory::dims blocked_dims() const {
@@ -175,6 +199,8 @@ class ConvLayer {
 /// The product of matrices of a LinearSpec, for any number of rows.
 class LinearLayer {
  public:
+  static constexpr at::MemoryFormat kFormat = at::MemoryFormat::Contiguous;
+
   LinearLayer(const LinearSpec& spec, Precision precision)
       : activation_(spec.activation),
         type_(data_type(precision)),
@@ -204,10 +230,11 @@ class LinearLayer {
     return {x.numel() / in_, 1, 1, residual};
   }
   at::Tensor dense(const at::Tensor& x) const { return x.contiguous(); }
-  at::Tensor make_result(const at::Tensor& x) const {
+  std::int64_t strips(const Shape&, std::int64_t) const { return 1; }
+  std::vector<std::int64_t> result_sizes(const at::Tensor& x) const {
     auto sizes = x.sizes().vec();
     sizes.back() = out_;
-    return at::empty(sizes, x.options());
+    return sizes;
   }
 
  private:
@@ -238,26 +265,31 @@ class OneDnn : public Kernel {
 
   at::Tensor run(const at::Tensor& x, const at::Tensor& residual) override {
     const at::Tensor source = layer_.dense(x.to(type_));
-    const Shape shape = layer_.shape(source, residual.defined());
-    Plan& plan = find(shape);
+    const Shape whole = layer_.shape(source, residual.defined());
     at::Tensor result;
     if (residual.defined()) {
       result = layer_.dense(residual.to(type_));
-      TORCH_CHECK(static_cast<std::size_t>(result.numel()) * result.element_size() == plan.result_size,
-                  "the residual is ", residual.sizes());
+      TORCH_CHECK(result.sizes() == layer_.result_sizes(source), "the residual is ", residual.sizes());
       // The sum is made in the residual's memory, which must not be read as input at the same time.
       if (result.data_ptr() == source.data_ptr()) result = result.clone();
     } else {
-      result = layer_.make_result(source);
+      result = at::empty(layer_.result_sizes(source), source.options(), Layer::kFormat);
     }
     if (result.numel() == 0) return result;
-    const auto scratch_size = static_cast<std::int64_t>(plan.scratchpad_size);
-    const at::Tensor scratch = at::empty({scratch_size}, at::kByte);
-    plan.arguments.at(DNNL_ARG_SRC).set_data_handle(source.data_ptr());
-    plan.arguments.at(DNNL_ARG_DST).set_data_handle(result.data_ptr());
+    const std::int64_t bytes = result.numel() * static_cast<std::int64_t>(result.element_size()),
+                       strips = residual.defined() ? layer_.strips(whole, bytes) : 1;
+    Plan& plan = find(whole.strip(strips));
+    const at::Tensor scratch = at::empty({static_cast<std::int64_t>(plan.scratchpad_size)}, at::kByte);
     plan.arguments.at(DNNL_ARG_SCRATCHPAD).set_data_handle(scratch.data_ptr());
-    plan.primitive.execute(stream(), plan.arguments);
-    stream().wait();
+    auto* from = static_cast<std::byte*>(source.data_ptr());
+    auto* to = static_cast<std::byte*>(result.data_ptr());
+    for (std::int64_t i = 0; i < strips; ++i, from += plan.source_size, to += plan.result_size) {
+      if (strips > 1) fetch(to, plan.result_size);
+      plan.arguments.at(DNNL_ARG_SRC).set_data_handle(from);
+      plan.arguments.at(DNNL_ARG_DST).set_data_handle(to);
+      plan.primitive.execute(stream(), plan.arguments);
+      stream().wait();
+    }
     return result;
   }
 
@@ -272,7 +304,7 @@ class OneDnn : public Kernel {
     Shape shape;
     dnnl::primitive primitive;
     std::unordered_map<int, memory> arguments;
-    std::size_t result_size, scratchpad_size;  // bytes
+    std::size_t source_size, result_size, scratchpad_size;  // bytes
   };
 
   /// The primitive for a shape; made when the shape comes for the first time, at some tens of microseconds and more.
@@ -294,6 +326,7 @@ class OneDnn : public Kernel {
              {DNNL_ARG_BIAS, memory(layer_.bias(), cpu(), bias_.data_ptr())},
              {DNNL_ARG_DST, memory(call.result, cpu(), DNNL_MEMORY_NONE)},
              {DNNL_ARG_SCRATCHPAD, memory(call.scratchpad, cpu(), DNNL_MEMORY_NONE)}},
+            call.source.get_size(),
             call.result.get_size(),
             call.scratchpad.get_size()};
   }

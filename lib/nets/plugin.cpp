@@ -1,5 +1,6 @@
 // The C boundary (cbir/encoder/net_plugin.h). Everything beyond it may throw; nothing leaves it by exception.
 
+#include <ATen/Context.h>
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
@@ -7,6 +8,8 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <span>
+#include <string_view>
 
 #include <cbir/encoder/net_plugin.h>
 
@@ -39,14 +42,36 @@ void compute_on_this_thread() {
   static_cast<void>(done);
 }
 
-/// As nets::guarded; of LibTorch's own exceptions the message without the backtrace.
+/// On a GPU a picture at a time leaves most of it idle.
+constexpr std::int64_t kGpuBatch = 64;
+
+/// What the network does where it is to run.
+nets::Traits traits_on(c10::Device device, nets::Traits traits) {
+  if (device.is_cuda()) traits.batch = std::max(traits.batch, kGpuBatch);
+  return traits;
+}
+
+/// float32 means float32: by default cuDNN rounds the factors of convolutions to TF32, which has 11 significant bits.
+void forbid_tf32() { at::globalContext().setAllowTF32CuDNN(false); }
+
+/// How many of the pictures, from the first on, can be run together: neighbours of one size, up to `batch`.
+std::size_t together(std::span<const cbir_net_picture> pictures, std::int64_t batch) {
+  const auto limit = std::min(pictures.size(), static_cast<std::size_t>(batch));
+  std::size_t count = 1;
+  while (count < limit && pictures[count].width == pictures[0].width && pictures[count].height == pictures[0].height)
+    ++count;
+  return count;
+}
+
+/// As nets::guarded; of LibTorch's own exceptions the message without the backtrace. It has no type for a GPU's memory.
 template <typename Body>
 int guarded(char* message, std::size_t message_size, Body body) {
   return nets::guarded(message, message_size, [&] {
     try {
       body();
     } catch (const c10::Error& error) {
-      throw nets::NetError(ExitCode::internal, error.what_without_backtrace());
+      const std::string text = error.what_without_backtrace();
+      throw nets::NetError(text.find("out of memory") == text.npos ? ExitCode::internal : ExitCode::resource, text);
     }
   });
 }
@@ -61,9 +86,10 @@ int create(const cbir_net_source* source, cbir_net** net, char* message, std::si
     const c10::InferenceMode inference;
     auto made = std::make_unique<cbir_net>();
     made->settings = nets::parse_settings(*source);
+    if (made->settings.device.is_cuda()) forbid_tf32();
     nets::Parameters parameters(source->tensors, source->tensor_count);
     made->model = nets::make_model(made->settings, parameters);
-    made->traits = made->model->traits();
+    made->traits = traits_on(made->settings.device, made->model->traits());
     nets::check_input(made->settings, made->traits);
     made->runners.add(made->model->make_runner());
     *net = made.release();
@@ -87,12 +113,13 @@ int encode(const cbir_net* net, const cbir_net_picture* pictures, std::size_t co
     compute_on_this_thread();
     const c10::InferenceMode inference;
     const auto runner = take_runner(net);
-    const auto batch = static_cast<std::size_t>(net->traits.batch),
-               dim = static_cast<std::size_t>(net->settings.dimension);
-    for (std::size_t i = 0; i < count; i += batch) {
-      const std::span part(pictures + i, std::min(batch, count - i));
+    const auto dim = static_cast<std::size_t>(net->settings.dimension);
+    for (std::span rest(pictures, count); !rest.empty();) {
+      const std::span part = rest.first(together(rest, net->traits.batch));
       const at::Tensor input = nets::normalised(part, net->settings).to(net->settings.device);
-      nets::copy_rows(nets::embed(*runner, input, net->settings), part.size(), dim, out + i * dim);
+      nets::copy_rows(nets::embed(*runner, input, net->settings), part.size(), dim, out);
+      out += part.size() * dim;
+      rest = rest.subspan(part.size());
     }
   });
 }

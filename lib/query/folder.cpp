@@ -38,8 +38,8 @@ std::string real_path(const std::string& folder) {
 std::string key_of(const std::string& folder, const EncoderChoice& encoder, const DecodeOptions& decode) {
   std::string text = folder;
   text += '\0';
-  text += fmt::format("{} {} {} {}", encoder.fingerprint, static_cast<int>(decode.alpha), decode.max_pixels,
-                      decode.accept_truncated);
+  text += fmt::format("{} {} {} {} {} {}", encoder.fingerprint, encoder.options.precision, encoder.options.device,
+                      static_cast<int>(decode.alpha), decode.max_pixels, decode.accept_truncated);
   constexpr std::size_t kDigits = 32;
   return sha256(text).substr(0, kDigits);
 }

@@ -96,22 +96,28 @@ struct Created {
   }
 };
 
-cbir_net_source source_of(const std::string& json, const std::vector<cbir_net_tensor>& tensors) {
+/// How a network is to be run.
+struct Options {
+  const char *precision = "float32", *device = "cpu";
+};
+
+cbir_net_source source_of(const std::string& json, const std::vector<cbir_net_tensor>& tensors, Options options = {}) {
   return {.preset_json = json.c_str(),
-          .precision = "float32",
-          .device = "cpu",
+          .precision = options.precision,
+          .device = options.device,
           .tensors = tensors.data(),
           .tensor_count = tensors.size(),
           .file = nullptr,
           .file_size = 0};
 }
 
-void create(Created& out, const std::string& json, const ParameterMap& parameters, const char* type = "float32") {
+void create(Created& out, const std::string& json, const ParameterMap& parameters, const char* type = "float32",
+            Options options = {}) {
   std::vector<cbir_net_tensor> list;
   for (const auto& [name, p] : parameters)
     list.push_back({name.c_str(), type, p.shape.data(), p.shape.size(), p.values.data()});
   std::array<char, 512> message{};
-  const cbir_net_source source = source_of(json, list);
+  const cbir_net_source source = source_of(json, list, options);
   out.code = api().create(&source, &out.net, message.data(), message.size());
   out.message = message.data();
 }
@@ -235,6 +241,52 @@ TEST_CASE("a preset that makes no sense is refused") {
   check_refused(preset("efficientnet-lite0", 5), sound(), ExitCode::damaged, "preprocessing.crop is 5");
   check_refused("{", sound(), ExitCode::damaged, "the preset cannot be used");
   check_refused("{}", sound(), ExitCode::damaged, "the preset cannot be used");
+}
+
+TEST_CASE("what is asked for by name and not here is refused, and 'auto' does with what is here") {
+  Created any;
+  create(any, preset(), sound(), "float32", {.precision = "auto", .device = "auto"});
+  REQUIRE(any.message == "");
+  cbir_net_info info{};
+  api().describe(any.net, &info);
+  CHECK(info.independent == (std::string(info.device) == "cpu" ? 1 : 0));
+  Created cuda, bfloat16;
+  create(cuda, preset(), sound(), "float32", {.device = "cuda"});
+  create(bfloat16, preset(), sound(), "float32", {.precision = "bfloat16", .device = info.device});
+  if (std::string(info.device) == "cuda") {
+    CHECK(cuda.message == "");
+  } else {
+    CHECK(cuda.code == static_cast<int>(ExitCode::resource));
+    CHECK_THAT(cuda.message, ContainsSubstring("there is no CUDA device"));
+  }
+  if (std::string(info.precision) == "bfloat16") {
+    CHECK(bfloat16.message == "");
+  } else {
+    CHECK(bfloat16.code == static_cast<int>(ExitCode::resource));
+    CHECK_THAT(bfloat16.message, ContainsSubstring("there is no bfloat16 arithmetic here"));
+  }
+  Created strange;
+  create(strange, preset(), sound(), "float32", {.precision = "float8"});
+  CHECK(strange.code == static_cast<int>(ExitCode::usage));
+  CHECK_THAT(strange.message, ContainsSubstring("precision 'float8' is not known"));
+}
+
+TEST_CASE("pictures of several sizes in one call are those of calls of their own") {
+  Created made;
+  create(made, preset("efficientnet-lite0", 64), sound());
+  REQUIRE(made.code == 0);
+  const auto pixels = pictures(6, 64);
+  const std::vector<cbir_net_picture> mixed = {{pixels.data(), 64, 64},
+                                               {pixels.data() + 64 * 64 * 3, 64, 64},
+                                               {pixels.data() + 2 * 64 * 64 * 3, 48, 40},
+                                               {pixels.data() + 3 * 64 * 64 * 3, 40, 48},
+                                               {pixels.data() + 4 * 64 * 64 * 3, 40, 48}};
+  std::vector<float> together(mixed.size() * 1280), alone(1280);
+  REQUIRE(api().encode(made.net, mixed.data(), mixed.size(), together.data(), nullptr, 0) == 0);
+  for (std::size_t i = 0; i < mixed.size(); ++i) {
+    REQUIRE(api().encode(made.net, &mixed[i], 1, alone.data(), nullptr, 0) == 0);
+    CHECK(std::equal(alone.begin(), alone.end(), together.begin() + static_cast<std::ptrdiff_t>(i * 1280)));
+  }
 }
 
 TEST_CASE("a message is cut to the room there is") {

@@ -9,7 +9,7 @@ ACTIVATIONS = {'gelu': F.gelu, 'quick_gelu': lambda x: x * torch.sigmoid(1.702 *
 
 
 def norm(t, name, x, eps):
-    return F.layer_norm(x, x.shape[-1:], t[name + '.weight'], t[name + '.bias'], eps)
+    return F.layer_norm(x, [int(x.shape[-1])], t[name + '.weight'], t[name + '.bias'], eps)
 
 
 def attention(x, weight, bias, mask):
@@ -36,8 +36,8 @@ def clip_blocks(t, prefix, x, activation, mask=None):
 
 def clip_image(t, x, activation='quick_gelu'):
     weight = t['visual.conv1.weight']
-    x = F.conv2d(x, weight, stride=weight.shape[2]).flatten(2).transpose(1, 2)
-    x = torch.cat([t['visual.class_embedding'].expand(len(x), 1, -1), x], 1) + t['visual.positional_embedding']
+    x = F.conv2d(x, weight, stride=int(weight.shape[2])).flatten(2).transpose(1, 2)
+    x = torch.cat([t['visual.class_embedding'].expand(x.shape[0], 1, -1), x], 1) + t['visual.positional_embedding']
     x = clip_blocks(t, 'visual.transformer.resblocks', norm(t, 'visual.ln_pre', x, 1e-5), activation)
     return norm(t, 'visual.ln_post', x[:, 0], 1e-5) @ t['visual.proj']
 

@@ -41,7 +41,8 @@ class Wrong(ToolTest):
     def test_usage(self):
         for args in ([], ['in'], ['-o', 'set'], ['-o', 'set', 'in', '--files-from', 'x'], ['-o', 'set', '-0', 'in'],
                      ['-o', 'set', '--dtype', 'int8', 'in'], ['-o', 'set', '--max-failures', 'some', 'in'],
-                     ['-o', 'set', '--batch', 'x', 'in'], ['-o', 'set', '--threads', '9999', 'in'],
+                     ['-o', 'set', '--batch', 'x', 'in'], ['-o', 'set', '--precision', 'int8', 'in'],
+                     ['-o', 'set', '--device', 'tpu', 'in'], ['-o', 'set', '--threads', '9999', 'in'],
                      ['-o', 'set', '--files-from', '-', '--include', '*']):
             with self.subTest(args):
                 self.error('cbir-extract', *args, expect=2)
@@ -113,6 +114,33 @@ class Extract(ToolTest):
             results.append(self.content(folder))
         for result in results[1:]:
             self.assertEqual(result, results[0])
+
+    def test_precision_and_device(self):
+        self.make(3)
+        # What oneDNN and CUDA are told not to see is not here.
+        plain = {'ONEDNN_MAX_CPU_ISA': 'AVX2', 'CUDA_VISIBLE_DEVICES': ''}
+        message = self.error('cbir-extract', '-o', 'set', 'in', '--precision', 'bfloat16', env=plain, expect=9)
+        self.assertIn('there is no bfloat16 arithmetic here', message)
+        message = self.error('cbir-extract', '-o', 'set', 'in', '--device', 'cuda', env=plain, expect=9)
+        self.assertIn('there is no CUDA device', message)
+        self.assertFalse(set(os.listdir(self.dir)) & set(FILES))
+        self.out('cbir-extract', '-o', 'plain', 'in', '--precision', 'auto', '--device', 'auto', env=plain)
+        manifest = json.loads((self.dir / 'plain.json').read_text())
+        self.assertEqual((manifest['precision'], manifest.get('device')), ('float32', None))
+
+        self.out('cbir-extract', '-o', 'set', 'in')
+        self.out('cbir-extract', '-o', 'fast', 'in', '--precision', 'auto')
+        set_manifest, fast_manifest = (json.loads((self.dir / f'{name}.json').read_text()) for name in ('set', 'fast'))
+        self.assertEqual(set_manifest['precision'], 'float32')
+        self.assertEqual(set_manifest['fingerprint'], fast_manifest['fingerprint'])
+        exact, fast, slow = (np.load(self.dir / f'{name}.npy') for name in ('set', 'fast', 'plain'))
+        self.assertGreater((exact * slow).sum(1).min(), .999999)
+        self.assertGreater((exact * fast).sum(1).min(), .999)
+        self.assertEqual(np.array_equal(exact, fast), fast_manifest['precision'] == 'float32')
+        # Either finds the other.
+        self.out('cbir-index', 'build', 'fast', '-o', 'fast.cbir')
+        best = self.out('cbir-query', 'fast.cbir', 'in/cats/1.jpg', '-k', 1, '--precision', 'float32').split('\t')
+        self.assertEqual(best[3], 'in/cats/1.jpg\n')
 
     def test_lists_of_files(self):
         self.make(3)

@@ -34,9 +34,9 @@ class Encoder {
 
   /// Encodes preprocessed pictures into the rows of `out` (one a picture), normalised as the preset says. A picture
   /// without pixels is a slot that stays empty: its row becomes zeros. Thread-safe; each call computes on the calling
-  /// thread alone, so that the result does not depend on the number of threads. It may depend on the number of slots in
-  /// a call, empty ones included. Throws Error(internal) if the network fails, and DamagedFile if it yields a NaN or an
-  /// infinity.
+  /// thread alone (or on the GPU), so that the result does not depend on the number of threads. It may depend on the
+  /// number of slots in a call, empty ones included. Throws Error(internal) if the network fails, and DamagedFile if it
+  /// yields a NaN or an infinity.
   virtual void encode(std::span<const Image> pictures, MatrixView<float> out) const = 0;
 
   /// Encodes UTF-8 texts into the rows of `out`, as encode() does pictures; a row does not depend on the other texts.
@@ -63,18 +63,22 @@ class Encoder {
 /// Throws Incompatible, naming what reads both, unless the preset's network reads texts, too.
 void require_text(const Preset& preset);
 
-/// How a network is to be run; a network refuses what it cannot. It is no part of the fingerprint.
+/// How a network is to be run. What is named and not to be had here is refused (ExitCode::resource), never emulated;
+/// "auto" takes the next best. It is no part of the fingerprint: a query in float32 may be put to vectors made in
+/// bfloat16, whose cosine with those of float32 is .999 and more.
 struct EncoderOptions {
-  std::string precision = "float32";  ///< of its arithmetic: "float32"; "auto": the fastest that is exact enough
-  std::string device = "cpu";         ///< "cpu"; "auto": the fastest there is
+  /// Of its arithmetic: "float32"; "bfloat16", on a CPU with AVX-512 BF16 or AMX, or on a GPU; "auto": bfloat16 where
+  /// it is to be had, else float32.
+  std::string precision = "float32";
+  std::string device = "cpu";  ///< "cpu"; "cuda", the first GPU that LibTorch sees; "auto": cuda where there is one
 
   bool operator==(const EncoderOptions&) const = default;
 };
 
 /// Loads the weights (default: weights_path(preset)), checks their SHA-256 if they are the preset's own, and creates
 /// the network through the plug-in that runs it: nets, or onnx. Throws MissingInput (saying how to fetch them),
-/// DamagedFile (another checksum), Incompatible (naming the first parameter, or the input or output, that does not fit),
-/// Error of ExitCode::resource (a device or precision that is not there).
+/// DamagedFile (another checksum), Incompatible (naming the first parameter, or the input or output, that does not
+/// fit), Error of ExitCode::resource (a device or precision that is not there).
 std::unique_ptr<Encoder> open_encoder(const Preset& preset, const std::optional<std::string>& weights_file = {},
                                       const EncoderOptions& options = {});
 

@@ -58,8 +58,8 @@ typedef struct cbir_net_api {
 
   void (*describe)(const cbir_net* net, cbir_net_info* info);
 
-  /* Runs `count` pictures into `out` (count x dim; at the end not normalised). If the network is not independent, all
-   * are of one size. Thread-safe; computes on the calling thread alone. */
+  /* Runs `count` pictures into `out` (count x dim; at the end not normalised). If the network is not independent,
+   * neighbours of one size may be run together. Thread-safe; computes on the calling thread alone, or on the GPU. */
   int (*encode)(const cbir_net* net, const cbir_net_picture* pictures, size_t count, float* out, char* message,
                 size_t message_size);
 
