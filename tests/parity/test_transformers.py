@@ -174,7 +174,8 @@ class Transformers(ToolTest):
             torch.save(state, self.dir / 'weights.pth')
             preset, inputs = self.preset(name), scenes(7)
             pictures.write_records(self.dir / 'pictures', inputs)
-            done = self.run_tool('encode_tool', 'changed.json', 'weights.pth', 'pictures', 'rows', 7, 1, 1, 'bfloat16', expect=None)
+            done = self.run_tool('encode_tool', 'changed.json', 'weights.pth', 'pictures', 'rows', 7, 1, 1, 'bfloat16',
+                                 expect=None)
             if NO_BF16 in done.stderr.decode():
                 self.skipTest(done.stderr.decode().strip())
             self.assertEqual(done.stderr, b'')
