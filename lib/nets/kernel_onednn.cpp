@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernel.hpp"
+#include "weight_memory.hpp"
 
 namespace cbir::nets {
 namespace {
@@ -243,10 +244,18 @@ class LinearLayer {
   std::int64_t out_, in_;
 };
 
-memory reordered(memory from, const memory::desc& to) {
-  if (from.get_desc() == to) return from;
-  memory out(to, cpu());
-  dnnl::reorder(from, out).execute(stream(), from, out);
+/// Weights, and what keeps their memory.
+struct Packed {
+  memory weights;
+  std::shared_ptr<void> owner;
+};
+
+Packed reordered(const memory& from, const memory::desc& to) {
+  Packed out;
+  out.owner = weight_memory(to.get_size());
+  out.weights = memory(to, cpu(), out.owner.get());
+  memory source = from;  // a handle
+  dnnl::reorder(source, out.weights).execute(stream(), source, out.weights);
   stream().wait();
   return out;
 }
@@ -258,8 +267,7 @@ class OneDnn : public Kernel {
   OneDnn(Layer layer, Precision precision, const Described& typical, const at::Tensor& weight, const at::Tensor& bias)
       : layer_(std::move(layer)), type_(scalar_type(precision)) {
     const at::Tensor plain = weight.contiguous();
-    weights_ = reordered(memory(layer_.plain_weights(), cpu(), plain.data_ptr()), typical.weights);
-    if (weights_.get_data_handle() == plain.data_ptr()) unpacked_ = plain;
+    packed_ = reordered(memory(layer_.plain_weights(), cpu(), plain.data_ptr()), typical.weights);
     bias_ = bias.defined() ? bias.contiguous() : at::zeros({layer_.out()});
   }
 
@@ -302,6 +310,7 @@ class OneDnn : public Kernel {
  private:
   struct Plan {
     Shape shape;
+    std::shared_ptr<void> weights;
     dnnl::primitive primitive;
     std::unordered_map<int, memory> arguments;
     std::size_t source_size, result_size, scratchpad_size;  // bytes
@@ -319,10 +328,12 @@ class OneDnn : public Kernel {
   Plan make_plan(const Shape& shape) const {
     const Described call = describe(shape);
     // Weights are packed alike for nearly all shapes of a layer; for the others there is another copy.
+    const Packed packed = call.weights == packed_.weights.get_desc() ? packed_ : reordered(packed_.weights, call.weights);
     return {shape,
+            packed.owner,
             call.primitive,
             {{DNNL_ARG_SRC, memory(call.source, cpu(), DNNL_MEMORY_NONE)},
-             {DNNL_ARG_WEIGHTS, reordered(weights_, call.weights)},
+             {DNNL_ARG_WEIGHTS, packed.weights},
              {DNNL_ARG_BIAS, memory(layer_.bias(), cpu(), bias_.data_ptr())},
              {DNNL_ARG_DST, memory(call.result, cpu(), DNNL_MEMORY_NONE)},
              {DNNL_ARG_SCRATCHPAD, memory(call.scratchpad, cpu(), DNNL_MEMORY_NONE)}},
@@ -333,7 +344,7 @@ class OneDnn : public Kernel {
 
   Described describe(const Shape& shape) const {
     try {
-      Described call = layer_.describe(shape, weights_.get_desc());
+      Described call = layer_.describe(shape, packed_.weights.get_desc());
       if (call.optimised) return call;
     } catch (const dnnl::error&) {  // not with weights packed so
     }
@@ -343,8 +354,8 @@ class OneDnn : public Kernel {
   static constexpr std::size_t kPlans = 16;  // shapes that are remembered
   Layer layer_;
   at::ScalarType type_;
-  memory weights_;
-  at::Tensor unpacked_, bias_;  // memory that oneDNN reads in place
+  Packed packed_;
+  at::Tensor bias_;  // oneDNN reads it in place
   std::vector<Plan> plans_;
 };
 
