@@ -234,7 +234,7 @@ class Networks(ToolTest):
         self.refused('mobilenet-v3-large', state, 6, "mobilenet-v3-large has the layer 'pooled' or 'classifier', not 'fc7'", layer='fc7')
         self.refused('mobilenet-v3-large', state, 6, "layer 'pooled' of mobilenet-v3-large has dimension 960, not 1280", dimension=1280)
         self.refused('resnet34', state, 6, "has no pool 'none'", pool='none')
-        self.refused('vgg16-fc6', state, 6, "pool is 'gem', not 'none'", pool='gem')
+        self.refused('vgg16-fc6', state, 6, "pool is 'gem', 'none' was expected", pool='gem')
 
     def test_every_preset_names_a_network_and_what_it_has(self):
         self.save({'nothing': torch.ones(1)})
