@@ -385,8 +385,13 @@ class ThenActivation : public Kernel {
       : layer_(std::move(layer)), activation_(activation) {}
 
   at::Tensor run(const at::Tensor& x, const at::Tensor& residual) override {
-    at::Tensor y = layer_->run(x, residual);
-    return apply(activation_, y);
+    constexpr std::int64_t kPart = 1 << 15;  // that stays in the cache from pass to pass
+    const at::Tensor y = layer_->run(x, residual), all = y.view({-1});
+    for (std::int64_t i = 0; i < all.numel(); i += kPart) {
+      at::Tensor part = all.narrow(0, i, std::min(kPart, all.numel() - i));
+      apply(activation_, part);
+    }
+    return y;
   }
   std::unique_ptr<Kernel> clone() const override {
     return std::make_unique<ThenActivation>(layer_->clone(), activation_);
