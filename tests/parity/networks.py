@@ -15,9 +15,21 @@ def network_input(picture):
     return ((torch.from_numpy(np.array(picture)).float() - MEAN) / STD).permute(2, 0, 1)[None].contiguous()
 
 
-def random_model(name, seed, **arguments):
+def branch_ends(model):
+    """The last norm of each branch that a residual network adds."""
+    for part in model.modules():
+        if isinstance(part, torchvision.models.resnet.Bottleneck):
+            yield part.bn3
+        elif isinstance(part, torchvision.models.resnet.BasicBlock):
+            yield part.bn2
+        elif getattr(part, 'use_res_connect', False):
+            yield part.block[-1][1]
+
+
+def random_model(name, seed, branch=1, **arguments):
     """A torchvision model whose activations neither vanish nor explode. Batch norm gets random scales and shifts, and
-    statistics near those of what goes through it."""
+    statistics near those of what goes through it. `branch` scales what residual branches add: training leaves it small,
+    so that a rounding error is not multiplied by each block."""
     torch.manual_seed(seed)
     if name == 'vgg16':
         arguments['init_weights'] = False
@@ -25,17 +37,18 @@ def random_model(name, seed, **arguments):
     norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     with torch.no_grad():
         for conv in model.modules():
-            if isinstance(conv, torch.nn.Conv2d):
+            if isinstance(conv, torch.nn.Conv2d) and conv.bias is not None:
                 conv.weight.normal_(0, (2 / conv.weight[0].numel()) ** .5)
-                if conv.bias is not None:
-                    conv.bias.normal_(0, .2)
+                conv.bias.normal_(0, .2)
         for norm in norms:
             norm.weight.uniform_(.5, 1.5)
             norm.bias.normal_(0, .3)
             norm.momentum = 1  # the statistics become those of the last batch
+        for norm in branch_ends(model):
+            norm.weight *= branch
+            norm.bias *= branch
         if norms:
-            seen = torch.cat([network_input(pictures.scene(96, 96, seed * 100 + i)) for i in range(8)])
-            model.train()(seen)
+            model.train()(torch.cat([network_input(pictures.scene(96, 96, seed * 100 + i)) for i in range(8)]))
         for norm in norms:
             norm.running_mean += torch.randn_like(norm.running_mean) * norm.running_var.sqrt() * .1
             norm.running_var *= torch.empty_like(norm.running_var).uniform_(.8, 1.25)
