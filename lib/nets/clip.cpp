@@ -24,11 +24,11 @@ struct Sizes {
   std::int64_t patch, width, layers;  // of the image tower
   std::int64_t text_width, text_layers;
   std::int64_t dimension;
-  std::int64_t batch;
+  std::int64_t batch;  // so that some 200 tokens share a weight that was read, or more; larger ones gain nothing
 };
 constexpr std::array<Sizes, 3> kSizes = {{{"clip-vit-b-32", 32, 768, 12, 512, 12, 512, 8},
-                                          {"clip-vit-b-16", 16, 768, 12, 512, 12, 512, 2},
-                                          {"clip-vit-l-14", 14, 1024, 24, 768, 12, 768, 2}}};
+                                          {"clip-vit-b-16", 16, 768, 12, 512, 12, 512, 1},
+                                          {"clip-vit-l-14", 14, 1024, 24, 768, 12, 768, 1}}};
 
 /// What a checkpoint calls the parts of a tower.
 struct TowerNames {
@@ -103,7 +103,7 @@ Head load_head(const Names& names, const TowerNames& tower, std::int64_t width, 
                Parameters& parameters, const Settings& settings) {
   const LayerNorm norm = LayerNorm::take(parameters, tower.norm, width, 1e-5, settings);
   LinearSpec projection;
-  projection.weight = names.transposed ? parameters.take(tower.projection, {width, dimension}).t()
+  projection.weight = names.transposed ? parameters.take(tower.projection, {width, dimension}).t().contiguous()
                                        : parameters.take(tower.projection, {dimension, width});
   return {norm, projection, settings};
 }
@@ -129,9 +129,10 @@ VisionTransformer load_image_tower(const Names& names, const Sizes& sizes, Param
   const std::int64_t grid = settings.size / sizes.patch;
   tokens.positions = parameters.take(names.image.positions, {1 + grid * grid, sizes.width});
   tokens.norm = LayerNorm::take(parameters, names.first_norm, sizes.width, 1e-5, settings);
-  return {tokens,
-          Transformer(transformer(names, names.image.blocks, sizes.width, sizes.layers, settings), parameters, settings),
-          settings};
+  return {
+      tokens,
+      Transformer(transformer(names, names.image.blocks, sizes.width, sizes.layers, settings), parameters, settings),
+      settings};
 }
 
 class TextTower {
@@ -187,8 +188,8 @@ class ClipRunner : public Runner {
 void ignore_others(const Names& names, const Settings& settings, Parameters& parameters) {
   for (const std::string& name : names.others) parameters.ignore_prefix(name);
   if (settings.context) return;
-  for (const char* part : {"token_embedding.", "positional_embedding", "transformer.", "ln_final.", "text_projection",
-                           "text_model."})
+  for (const char* part :
+       {"token_embedding.", "positional_embedding", "transformer.", "ln_final.", "text_projection", "text_model."})
     parameters.ignore_prefix(part);
 }
 

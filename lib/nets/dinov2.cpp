@@ -20,9 +20,9 @@ constexpr double kEpsilon = 1e-6;
 
 struct Sizes {
   const char* network;
-  std::int64_t width, layers, batch;
+  std::int64_t width, layers;
 };
-constexpr std::array<Sizes, 2> kSizes = {{{"dinov2-vits14", 384, 12, 2}, {"dinov2-vitb14", 768, 12, 2}}};
+constexpr std::array<Sizes, 2> kSizes = {{{"dinov2-vits14", 384, 12}, {"dinov2-vitb14", 768, 12}}};
 
 const BlockNames kBlock = {.attention_norm = "norm1",
                            .qkv = {{"attn.qkv.weight", "attn.qkv.bias"}},
@@ -95,7 +95,7 @@ std::unique_ptr<Model> make_dinov2(const Settings& settings, Parameters& paramet
   const Sizes& sizes =
       *std::find_if(kSizes.begin(), kSizes.end(), [&](const Sizes& s) { return settings.network == s.network; });
   check_layer(settings, "class-token", sizes.width);
-  const Traits traits{.batch = sizes.batch};
+  const Traits traits;
   check_input(settings, traits);
   if (settings.size % kPatch != 0)
     throw NetError(ExitCode::incompatible, "network '" + settings.network +

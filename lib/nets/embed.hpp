@@ -8,8 +8,8 @@ namespace cbir::nets {
 /// Throws NetError if the network cannot take what the settings would feed it with.
 void check_input(const Settings& settings, const Traits& traits);
 
-/// For networks that have one layer to offer, without pooling. Throws NetError if the settings want another layer, a pool
-/// or another dimension.
+/// For networks that have one layer to offer, without pooling. Throws NetError if the settings want another layer, a
+/// pool or another dimension.
 void check_layer(const Settings& settings, const std::string& layer, std::int64_t dimension);
 
 /// Normalised pictures, N x 3 x H x W, to N x D. Scaling is bilinear, without antialiasing, as

@@ -37,7 +37,7 @@ struct Settings {
   bool unit = true;                        ///< vectors are meant to have length 1, before they are averaged, too
   Precision precision = Precision::float32;
   c10::Device device = c10::kCPU;
-  std::int64_t context = 0;                ///< tokens of a text; 0: the text tower is not wanted
+  std::int64_t context = 0;  ///< tokens of a text; 0: the text tower is not wanted
 };
 
 /// Throws NetError if a field is missing or makes no sense, or the precision or device is not to be had here.

@@ -1,5 +1,5 @@
-// For the parity tests: rows of tokens in, embeddings out. The text tower through the plug-in's own boundary, without the
-// tokenizer and its vocabulary.
+// For the parity tests: rows of tokens in, embeddings out. The text tower through the plug-in's own boundary, without
+// the tokenizer and its vocabulary.
 //
 //   text_tool PRESET.json WEIGHTS TOKENS OUT BATCH [PRECISION]
 //
@@ -15,10 +15,10 @@
 #include <string>
 #include <vector>
 
+#include <cbir/encoder/net_plugin.h>
 #include <cbir/base/error.hpp>
 #include <cbir/base/file.hpp>
 #include <cbir/base/plugin.hpp>
-#include <cbir/encoder/net_plugin.h>
 #include <cbir/encoder/preset.hpp>
 #include <cbir/weights/tensors.hpp>
 

@@ -145,7 +145,8 @@ class Chance:
 def hugging_face(t):
     """A CLIP of OpenAI's names in those of Hugging Face's CLIPModel."""
     out = {}
-    towers = (('visual.transformer.resblocks', 'vision_model.encoder.layers'), ('transformer.resblocks', 'text_model.encoder.layers'))
+    towers = (('visual.transformer.resblocks', 'vision_model.encoder.layers'),
+              ('transformer.resblocks', 'text_model.encoder.layers'))
     parts = (('ln_1', 'layer_norm1'), ('ln_2', 'layer_norm2'), ('mlp.c_fc', 'mlp.fc1'), ('mlp.c_proj', 'mlp.fc2'),
              ('attn.out_proj', 'self_attn.out_proj'))
     names = {'visual.conv1.weight': 'vision_model.embeddings.patch_embedding.weight',
