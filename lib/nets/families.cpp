@@ -10,7 +10,6 @@ at::Tensor Runner::run_text(const at::Tensor&) const {
 
 std::unique_ptr<Model> make_model(const Settings& settings, Parameters& parameters) {
   static const std::map<std::string, std::unique_ptr<Model> (*)(const Settings&, Parameters&)> families = {
-<<<<<<< HEAD
       {"clip-vit-b-16", make_clip},
       {"clip-vit-b-32", make_clip},
       {"clip-vit-l-14", make_clip},
@@ -25,10 +24,6 @@ std::unique_ptr<Model> make_model(const Settings& settings, Parameters& paramete
       {"resnet50-gem", make_retrieval_resnet},
       {"resnet101-gem", make_retrieval_resnet},
       {"vgg16", make_vgg16},
-=======
-      {"clip-vit-b-16", make_clip},   {"clip-vit-b-32", make_clip},   {"clip-vit-l-14", make_clip},
-      {"dinov2-vitb14", make_dinov2}, {"dinov2-vits14", make_dinov2}, {"efficientnet-lite0", make_efficientnet_lite0},
->>>>>>> vit
   };
   const auto family = families.find(settings.network);
   if (family != families.end()) return family->second(settings, parameters);
