@@ -92,8 +92,8 @@ struct Shape {
   }
 };
 
-/// Reads memory into the second-level cache, in order: a residual that kernels visit in pieces, a block of channels at a
-/// time, comes too late otherwise.
+/// Reads memory into the second-level cache, in order: a residual that kernels visit in pieces, a block of channels at
+/// a time, comes too late otherwise.
 void fetch(const std::byte* data, std::size_t size) {
   constexpr std::size_t kLine = 64;
   constexpr int kForWriting = 1, kSecondLevel = 2;
@@ -334,7 +334,8 @@ class OneDnn : public Kernel {
   Plan make_plan(const Shape& shape) const {
     const Described call = describe(shape);
     // Weights are packed alike for nearly all shapes of a layer; for the others there is another copy.
-    const Packed packed = call.weights == packed_.weights.get_desc() ? packed_ : reordered(packed_.weights, call.weights);
+    const Packed packed =
+        call.weights == packed_.weights.get_desc() ? packed_ : reordered(packed_.weights, call.weights);
     return {shape,
             packed.owner,
             call.primitive,
