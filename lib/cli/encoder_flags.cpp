@@ -42,8 +42,7 @@ std::vector<std::string> add_encoder_flags(CLI::App& app, EncoderRequest& flags,
       ->type_name("WHERE")
       ->capture_default_str()
       ->group(group);
-  return {"--model", "--weights", "--pool",      "--scales", "--flip",
-          "--resize", "--crop",   "--precision", "--device"};
+  return {"--model", "--weights", "--pool", "--scales", "--flip", "--resize", "--crop", "--precision", "--device"};
 }
 
 }  // namespace cbir

@@ -10,14 +10,11 @@ namespace cbir::nets {
 namespace {
 
 std::unique_ptr<Kernel> choose(const ConvSpec& spec, Precision precision, c10::Device device) {
-  std::unique_ptr<Kernel> kernel;
-  if (device.is_cpu() && precision == Precision::float32) {
-    if (onednn_is_fast(spec)) kernel = make_onednn(spec, precision);
-    if (!kernel) kernel = make_xnnpack(spec);
-  } else if (device.is_cpu() && cpu_has_bf16()) {
-    kernel = make_onednn(spec, precision);
+  if (device.is_cpu() && (precision == Precision::float32 || cpu_has_bf16())) {
+    if (auto kernel = make_onednn(spec, precision)) return kernel;
+    if (precision == Precision::float32)
+      if (auto kernel = make_xnnpack(spec)) return kernel;
   }
-  if (kernel) return kernel;
   return make_aten(spec, precision, device);
 }
 

@@ -30,9 +30,6 @@ std::unique_ptr<Kernel> make_xnnpack(const ConvSpec& spec);
 /// oneDNN, on the CPU. Null where the build is without it or where it has no optimised kernel for the layer.
 std::unique_ptr<Kernel> make_onednn(const ConvSpec& spec, Precision precision);
 std::unique_ptr<Kernel> make_onednn(const LinearSpec& spec, Precision precision);
-/// Whether oneDNN is at least as fast as XNNPACK for it, float32 and NHWC: with AVX-512 always; with AVX2 its dense
-/// kernels fall behind, those for depthwise and first layers do not.
-bool onednn_is_fast(const ConvSpec& spec);
 bool onednn_has_bf16();
 
 }  // namespace cbir::nets

@@ -6,7 +6,6 @@ namespace cbir::nets {
 
 std::unique_ptr<Kernel> make_onednn(const ConvSpec&, Precision) { return nullptr; }
 std::unique_ptr<Kernel> make_onednn(const LinearSpec&, Precision) { return nullptr; }
-bool onednn_is_fast(const ConvSpec&) { return false; }
 bool onednn_has_bf16() { return false; }
 
 }  // namespace cbir::nets

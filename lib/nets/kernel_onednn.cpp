@@ -223,7 +223,13 @@ class LinearLayer {
     return Described::from(desc, dnnl::matmul(desc));
   }
 
-  memory::desc any_weights() const { return {{in_, out_}, type_, Tag::any}; }
+  memory::desc any_weights() const {
+    if (cpu_has(dnnl::cpu_isa::avx512_core)) return {{in_, out_}, type_, Tag::any};
+    // For less it would choose plain rows, too, which fall into the same few lines of the cache where a row is a
+    // multiple of 2 KiB: half the speed.
+    const std::int64_t row = out_ % 512 == 0 ? out_ + 16 : out_;
+    return {{in_, out_}, type_, memory::dims{row, 1}};
+  }
   memory::desc plain_weights() const { return {{in_, out_}, memory::data_type::f32, Tag::ba}; }
 
   Shape shape(const at::Tensor& x, bool residual) const {
@@ -328,7 +334,8 @@ class OneDnn : public Kernel {
   Plan make_plan(const Shape& shape) const {
     const Described call = describe(shape);
     // Weights are packed alike for nearly all shapes of a layer; for the others there is another copy.
-    const Packed packed = call.weights == packed_.weights.get_desc() ? packed_ : reordered(packed_.weights, call.weights);
+    const Packed packed =
+        call.weights == packed_.weights.get_desc() ? packed_ : reordered(packed_.weights, call.weights);
     return {shape,
             packed.owner,
             call.primitive,
@@ -372,21 +379,47 @@ std::unique_ptr<Kernel> make(const Spec& spec, Precision precision) {
   return std::make_unique<OneDnn<Layer>>(layer, precision, typical, spec.weight, spec.bias);
 }
 
+/// A layer whose activation LibTorch computes.
+class ThenActivation : public Kernel {
+ public:
+  ThenActivation(std::unique_ptr<Kernel> layer, Activation activation)
+      : layer_(std::move(layer)), activation_(activation) {}
+
+  at::Tensor run(const at::Tensor& x, const at::Tensor& residual) override {
+    constexpr std::int64_t kPart = 1 << 15;  // that stays in the cache from pass to pass
+    const at::Tensor y = layer_->run(x, residual), all = y.view({-1});
+    for (std::int64_t i = 0; i < all.numel(); i += kPart) {
+      at::Tensor part = all.narrow(0, i, std::min(kPart, all.numel() - i));
+      apply(activation_, part);
+    }
+    return y;
+  }
+  std::unique_ptr<Kernel> clone() const override {
+    return std::make_unique<ThenActivation>(layer_->clone(), activation_);
+  }
+
+ private:
+  std::unique_ptr<Kernel> layer_;
+  Activation activation_;
+};
+
 }  // namespace
 
 bool onednn_has_bf16() { return cpu_has(dnnl::cpu_isa::avx512_core_bf16); }
-
-bool onednn_is_fast(const ConvSpec& spec) {
-  const bool depthwise = spec.groups > 1 && spec.groups == spec.weight.size(0), stem = spec.weight.size(1) <= 4;
-  return cpu_has(dnnl::cpu_isa::avx512_core) || depthwise || stem;
-}
 
 std::unique_ptr<Kernel> make_onednn(const ConvSpec& spec, Precision precision) {
   return make<ConvLayer>(spec, precision);
 }
 
 std::unique_ptr<Kernel> make_onednn(const LinearSpec& spec, Precision precision) {
-  return make<LinearLayer>(spec, precision);
+  // Its products for AVX2 compute exponentials one by one.
+  const bool slow = spec.activation == Activation::gelu || spec.activation == Activation::quick_gelu;
+  if (!slow || cpu_has(dnnl::cpu_isa::avx512_core)) return make<LinearLayer>(spec, precision);
+  LinearSpec sum = spec;
+  sum.activation = Activation::none;
+  auto kernel = make<LinearLayer>(sum, precision);
+  if (!kernel) return nullptr;
+  return std::make_unique<ThenActivation>(std::move(kernel), spec.activation);
 }
 
 }  // namespace cbir::nets

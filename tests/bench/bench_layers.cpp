@@ -1,7 +1,8 @@
-/// bench_layers [BATCH]: what each library makes of the layers of ResNet-50, MobileNetV3, EfficientNet-Lite0 and ViT-B/32.
+/// bench_layers [BATCH]: what each library makes of the layers of ResNet-50, MobileNetV3, EfficientNet-Lite0 and
+/// ViT-B/32.
 ///
-/// One thread, batch 1 unless given. Prints GFLOP/s of every library that has the layer and, last, of bfloat16; "chosen"
-/// is what a Conv or Linear makes of it. This is what the choice in conv.cpp and linear.cpp stands on.
+/// One thread, batch 1 unless given. Prints GFLOP/s of every library that has the layer and, last, of bfloat16;
+/// "chosen" is what a Conv or Linear makes of it. This is what the choice in conv.cpp and linear.cpp stands on.
 
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
@@ -121,10 +122,10 @@ void measure(const Layer& layer, std::int64_t batch) {
              aten = make_aten(spec, Precision::float32, c10::kCPU);
   const auto bfloat16 = cpu_has_bf16() ? make_onednn(spec, Precision::bfloat16) : nullptr;
   const at::Tensor rounded = x.to(at::kBFloat16);
-  print(layer.what, operations,
-        {fmt::format("{:.0f}", operations * best_rate([&] { chosen(x); }) / 1e9), rate(onednn.get(), x, operations),
-         rate(xnnpack.get(), x, operations), rate(aten.get(), x, operations),
-         rate(bfloat16.get(), rounded, operations)});
+  print(
+      layer.what, operations,
+      {fmt::format("{:.0f}", operations * best_rate([&] { chosen(x); }) / 1e9), rate(onednn.get(), x, operations),
+       rate(xnnpack.get(), x, operations), rate(aten.get(), x, operations), rate(bfloat16.get(), rounded, operations)});
 }
 
 void measure(const Product& product, std::int64_t batch) {

@@ -47,8 +47,7 @@ double fma_peak(std::size_t threads) {
   std::vector<std::thread> workers;
   const auto start = std::chrono::steady_clock::now();
   for (std::size_t t = 0; t < threads; ++t)
-    workers.emplace_back(
-        [&, t] { operations[t] = HWY_DYNAMIC_DISPATCH(FmaChains)(kSteps, sinks.data() + t * 64); });
+    workers.emplace_back([&, t] { operations[t] = HWY_DYNAMIC_DISPATCH(FmaChains)(kSteps, sinks.data() + t * 64); });
   for (std::thread& worker : workers) worker.join();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   double sum = 0;

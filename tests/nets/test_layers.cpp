@@ -216,6 +216,17 @@ TEST_CASE_METHOD(Fixture, "inputs in other layouts and types are brought into fo
   }
 }
 
+TEST_CASE_METHOD(Fixture, "a large residual is added strip by strip") {
+  ConvSpec spec = conv_spec({256, 16, 1, 1}, 1, {});
+  spec.activation = Activation::relu;
+  for (const Precision precision : precisions())
+    for (const std::int64_t height : {36, 37}) {  // some strips of several rows; one row each
+      const at::Tensor x = nhwc({2, 16, height, 32}, precision), residual = nhwc({2, 256, height, 32}, precision);
+      CHECK(difference(Conv(spec, precision)(x, residual.clone()), expected(spec, x, residual, precision)) <
+            tolerance(precision));
+    }
+}
+
 TEST_CASE_METHOD(Fixture, "more shapes than a layer remembers") {
   const ConvSpec spec = conv_spec({8, 8, 3, 3}, 1, Padding::all(1));
   const Conv conv(spec);
