@@ -30,13 +30,13 @@ std::string shown(std::string_view text, std::size_t most = kMostName) {
   return text.size() > most ? out + "..." : out;
 }
 
-std::string quoted(std::string_view name) { return "'" + shown(name) + "'"; }
+std::string in_quotes(std::string_view name) { return "'" + shown(name) + "'"; }
 
 /// "'a' (1 x 512), 'b' (1 x 1000)"
 std::string listed(const std::vector<std::pair<std::string, std::string>>& names_and_shapes) {
   std::string out;
   for (std::size_t i = 0; i < std::min(names_and_shapes.size(), kMostListed); ++i)
-    out += (i ? ", " : "") + quoted(names_and_shapes[i].first) + " (" + names_and_shapes[i].second + ")";
+    out += (i ? ", " : "") + in_quotes(names_and_shapes[i].first) + " (" + names_and_shapes[i].second + ")";
   if (names_and_shapes.size() > kMostListed)
     out += " and " + std::to_string(names_and_shapes.size() - kMostListed) + " more";
   return out;
@@ -137,7 +137,7 @@ void Network::check_input(const ModelFile& file) {
 std::string Network::find_output(const ModelFile& file) const {
   if (file.inner.contains(settings_.layer)) return settings_.layer;
   if (settings_.layer != kAuto)
-    incompatible("the model computes nothing that is named " + quoted(settings_.layer) + "; its outputs are: " +
+    incompatible("the model computes nothing that is named " + in_quotes(settings_.layer) + "; its outputs are: " +
                  listed(file.outputs) + "; 'layer' may be one of them, any other name in its graph, or 'auto'");
   if (file.outputs.size() == 1) return file.outputs[0].name;
 
@@ -158,7 +158,7 @@ std::string Network::find_output(const ModelFile& file) const {
   }
   if (fitting.size() != 1)
     incompatible(std::to_string(fitting.size()) +
-                 " of the model's outputs could be meant by 'layer': 'auto' and 'pool': " + quoted(settings_.pool) +
+                 " of the model's outputs could be meant by 'layer': 'auto' and 'pool': " + in_quotes(settings_.pool) +
                  "; name one: " + listed(shapes));
   return fitting[0];
 }
@@ -176,7 +176,7 @@ void Network::try_out() const {
     const cv::Mat output = with_opencv(where, [&] {
       return run(*copy, {grey.data(), static_cast<std::uint32_t>(width), static_cast<std::uint32_t>(height)}, false);
     });
-    const std::string found = "output " + quoted(output_) + " is " + shape_text(output) + where;
+    const std::string found = "output " + in_quotes(output_) + " is " + shape_text(output) + where;
     if (!makes_vector(output, settings_))
       incompatible(found + (settings_.pool == "none"
                                 ? ", no vector: name another in 'layer', or say in 'pool' how positions become one"
