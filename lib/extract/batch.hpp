@@ -53,8 +53,8 @@ struct BatchBuffers {
 /// Items [first, first + options.batch) of the list, as far as it goes, into `output`. Whatever is wrong with a picture
 /// is a failure of that picture; what is wrong with the encoder is thrown.
 ///
-/// The encoder always gets a whole batch: slots of pictures that failed or don't exist are empty. So a row depends only on
-/// its picture, its slot and the size of a batch.
+/// The encoder always gets a whole batch: slots of pictures that failed or don't exist are empty. So a row depends only
+/// on its picture, its slot and the size of a batch.
 void process_batch(const BatchContext& context, std::size_t first, BatchBuffers& buffers, BatchOutput& output);
 
 }  // namespace cbir

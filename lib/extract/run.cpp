@@ -76,11 +76,12 @@ ExtractReport make_set(const Arguments& arguments, const Items& items, const Enc
   } else {
     if (options.npy_pair && !options.force) refuse_npy_pair(options.output);
     const std::unique_ptr<Encoder> encoder = choice.open();
+    const std::string arithmetic = fmt::format("{} on {}", encoder->precision(), encoder->device());
     if (resumes) {
-      state.resume(arguments, items.files);
+      state.resume(arguments, arithmetic, items.files);
       log(LogLevel::info, fmt::format("going on after {} of {}", state.counts().items, counted(total, "item")));
     } else {
-      state.start(arguments, options.force);
+      state.start(arguments, arithmetic, options.force);
     }
     report.resumed = state.counts().items;
     if (exceeds(options.max_failures, state.counts().failed, total)) too_many_failures(state, total);

@@ -177,18 +177,23 @@ bool State::is_finished(const Arguments& arguments, const Listing* files) const 
   return true;
 }
 
-void State::start(const Arguments& arguments, bool replaces) {
+void State::start(const Arguments& arguments, const std::string& arithmetic, bool replaces) {
   // The journal goes first: without one nothing else here is taken over.
   for (const char* name : {"journal", "finished", "arguments", "replaces"}) remove_file(file(name));
   for (const char* name : kPartNames) remove_file(file(name));
   write_file(file("arguments"), to_text(arguments), true);
+  write_file(file("arithmetic"), arithmetic, true);
   if (replaces) write_file(file("replaces"), "", true);
   counts_ = {};
   open_parts({});
 }
 
-void State::resume(const Arguments& arguments, const Listing* files) {
-  if (const std::string difference = describe_difference(arguments); !difference.empty())
+void State::resume(const Arguments& arguments, const std::string& arithmetic, const Listing* files) {
+  std::string difference = describe_difference(arguments);
+  const std::string before = exists(file("arithmetic")) ? read_text(file("arithmetic")) : "";
+  if (difference.empty() && before != arithmetic)
+    difference = fmt::format("the network ran in '{}' and comes to '{}' here", display_path(before), arithmetic);
+  if (!difference.empty())
     throw Incompatible(
         fmt::format("{}: an unfinished run is there, but {}; run it with the same arguments to go on, or "
                     "with --force to drop what it did",

@@ -3,6 +3,7 @@
 ///
 ///     lock           held by the run at work
 ///     arguments      key, tab, value: what the result depends on besides the files
+///     arithmetic     precision and device that the network came to, which "auto" leaves to the machine
 ///     inputs         a Stamp for each listed item, in order
 /// While the set is unfinished:
 ///     vectors.npy    the rows so far, after a head that is completed at the end
@@ -61,11 +62,11 @@ class State {
   bool is_unfinished() const;
 
   /// Drops everything that was recorded. `replaces` says that outputs that are there may be replaced at the end.
-  void start(const Arguments& arguments, bool replaces);
+  void start(const Arguments& arguments, const std::string& arithmetic, bool replaces);
 
   /// Takes over what a stopped run got done, up to the first file that was changed since. Throws Incompatible if its
-  /// arguments were others.
-  void resume(const Arguments& arguments, const Listing* files);
+  /// arguments or its arithmetic were others.
+  void resume(const Arguments& arguments, const std::string& arithmetic, const Listing* files);
 
   const Counts& counts() const noexcept { return counts_; }
 
