@@ -225,7 +225,7 @@ class Transformers(ToolTest):
                 ('dinov2-vits14', 230, {}, 'multiples of 14 pixels, not 230'),
                 ('dinov2-vits14', None, {'activation': 'quick_gelu'}, 'has one activation'),
                 ('dinov2-vits14', None, {'scales': [1, .5]}, 'takes pictures of one size'),
-                ('clip-vit-b-32', None, {'pool': 'avg'}, "has no pool, which is 'avg' in the preset"),
+                ('clip-vit-b-32', None, {'pool': 'avg'}, "has no positions to pool: pool is 'avg'"),
                 ('clip-vit-b-32', None, {'layer': 'pooled'}, "has the layer 'projection', not 'pooled'"),
                 ('clip-vit-b-32', None, {'dimension': 768}, 'has dimension 512, not 768')):
             with self.subTest(words=words):
