@@ -169,14 +169,15 @@ void check_source(std::uint64_t size, const std::string& digest, const Preset& p
                         source.sha256.size() < digest.size() ? "..." : ""));
 }
 
-MappedFile open_source(const Preset& preset, const SourceFile& source) {
+CheckedFile open_source(const Preset& preset, const SourceFile& source) {
   const std::string path = source_path(preset, source);
   if (!exists(path))
     throw MissingInput(
         fmt::format("{}: a file of encoder '{}' is not here; {}", display_path(path), preset.name, how_to_get(preset)));
   MappedFile file(path);
-  check_source(file.bytes().size(), sha256(file.bytes()), preset, source, path);
-  return file;
+  std::string digest = sha256(file.bytes());
+  check_source(file.bytes().size(), digest, preset, source, path);
+  return {std::move(file), std::move(digest)};
 }
 
 void verify_weights(const Preset& preset) {

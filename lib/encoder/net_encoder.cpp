@@ -124,7 +124,7 @@ class Tokenizer {
   const ClipTokenizer& open(const Preset& preset, std::uint32_t vocabulary) const {
     const std::lock_guard lock(mutex_);
     if (!opened_) {
-      const MappedFile file = open_source(preset, preset.text->vocabulary);
+      const MappedFile file = open_source(preset, preset.text->vocabulary).file;
       auto opened = std::make_unique<ClipTokenizer>(file.bytes(), file.path());
       if (opened->size() != vocabulary)
         throw Incompatible(fmt::format("{}: a vocabulary of {} tokens, but the network of encoder '{}' has {}",

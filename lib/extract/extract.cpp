@@ -100,8 +100,9 @@ FailureLimit parse_failure_limit(const std::string& text) {
 EncoderChoice choose_encoder(const Preset& preset, const std::optional<std::string>& weights_file,
                              const EncoderOptions& options) {
   const std::string path = weights_file.value_or(weights_path(preset));
-  const MappedFile file = weights_file ? MappedFile(path) : open_source(preset, preset.weights);
-  std::string print = fingerprint(preset, sha256(file.bytes()));
+  const std::string digest =
+      weights_file ? sha256(MappedFile(path).bytes()) : open_source(preset, preset.weights).sha256;
+  std::string print = fingerprint(preset, digest);
   auto open = [preset, weights_file, options, path, print] {
     auto encoder = open_encoder(preset, weights_file, options);
     if (encoder->fingerprint() != print)

@@ -16,9 +16,14 @@ std::vector<SourceFile> source_files(const Preset& preset);
 void check_source(std::uint64_t size, const std::string& sha256, const Preset& preset, const SourceFile& source,
                   const std::string& path);
 
+struct CheckedFile {
+  MappedFile file;
+  std::string sha256;
+};
+
 /// Reads a file of the preset's from source_path() and checks it. Throws MissingInput (saying how to get it) and
 /// DamagedFile.
-MappedFile open_source(const Preset& preset, const SourceFile& source);
+CheckedFile open_source(const Preset& preset, const SourceFile& source);
 
 /// Checks all files of the preset. Throws MissingInput (saying how to get them) and DamagedFile.
 void verify_weights(const Preset& preset);
