@@ -23,13 +23,12 @@ PresetSettings parse_preset(const char* json) {
     out.unit = preset.value("normalization", "l2") == "l2";
     if (preset.contains("text")) out.context = preset.at("text").at("context").get<std::int64_t>();
   } catch (const nlohmann::json::exception& error) {
-    throw NetError(ExitCode::damaged, std::string("the preset cannot be used: ") + error.what());
+    throw Error(ExitCode::damaged, std::string("the preset cannot be used: ") + error.what());
   }
   if (out.size != 0 && (out.size < 32 || out.size > 2048))
-    throw NetError(ExitCode::damaged,
-                   "preprocessing.crop is " + std::to_string(out.size) + "; 32 to 2048 was expected");
+    throw Error(ExitCode::damaged, "preprocessing.crop is " + std::to_string(out.size) + "; 32 to 2048 was expected");
   for (const float s : out.std_dev)
-    if (!(s > 0)) throw NetError(ExitCode::damaged, "preprocessing.std holds a number that is not positive");
+    if (!(s > 0)) throw Error(ExitCode::damaged, "preprocessing.std holds a number that is not positive");
   return out;
 }
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "boundary.hpp"
+#include <cbir/base/boundary.hpp>
 
 namespace cbir::nets {
 
@@ -23,7 +23,7 @@ struct PresetSettings {
   std::int64_t context = 0;                ///< tokens of a text; 0: the text tower is not wanted
 };
 
-/// Throws NetError if a field is missing or makes no sense.
+/// Throws Error if a field is missing or makes no sense.
 PresetSettings parse_preset(const char* json);
 
 /// What each 8-bit value of each channel becomes: a value has few, so dividing once each is exact and quick.

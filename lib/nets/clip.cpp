@@ -118,8 +118,8 @@ void check_resolution(const std::string& positions, std::int64_t patch, const Pa
   const auto grid = static_cast<std::int64_t>(std::llround(std::sqrt(static_cast<double>(shape[0] - 1))));
   if (grid * grid + 1 != shape[0] || grid * patch == settings.size) return;
   const auto square = [](std::int64_t side) { return std::to_string(side) + " x " + std::to_string(side); };
-  throw NetError(ExitCode::incompatible, "parameter " + positions + " is for pictures of " + square(grid * patch) +
-                                             " pixels, the preset makes " + square(settings.size));
+  throw Error(ExitCode::incompatible, "parameter " + positions + " is for pictures of " + square(grid * patch) +
+                                          " pixels, the preset makes " + square(settings.size));
 }
 
 VisionTransformer load_image_tower(const Names& names, const Sizes& sizes, Parameters& parameters,

@@ -101,9 +101,9 @@ std::unique_ptr<Model> make_dinov2(const Settings& settings, Parameters& paramet
   const Traits traits;
   check_input(settings, traits);
   if (settings.size % kPatch != 0)
-    throw NetError(ExitCode::incompatible, "network '" + settings.network +
-                                               "' takes pictures whose sides are multiples of 14 pixels, not " +
-                                               std::to_string(settings.size));
+    throw Error(ExitCode::incompatible, "network '" + settings.network +
+                                            "' takes pictures whose sides are multiples of 14 pixels, not " +
+                                            std::to_string(settings.size));
   return std::make_unique<Dino>(sizes, traits, parameters, settings);
 }
 

@@ -33,15 +33,15 @@ at::Tensor scaled(const at::Tensor& pictures, double scale) {
 void check_input(const Settings& settings, const Traits& traits) {
   const bool one_size = settings.size != 0 && settings.scales == std::vector<double>{1};
   if (!traits.any_size && !one_size)
-    throw NetError(ExitCode::incompatible, "network '" + settings.network +
-                                               "' takes pictures of one size: neither other scales nor uncropped ones");
+    throw Error(ExitCode::incompatible, "network '" + settings.network +
+                                            "' takes pictures of one size: neither other scales nor uncropped ones");
   if (!settings.activation.empty() && !traits.activation)
-    throw NetError(ExitCode::incompatible,
-                   "network '" + settings.network + "' has one activation; the preset cannot choose it");
+    throw Error(ExitCode::incompatible,
+                "network '" + settings.network + "' has one activation; the preset cannot choose it");
   if (settings.context != traits.context)
-    throw NetError(ExitCode::incompatible, "network '" + settings.network + "' reads texts of " +
-                                               std::to_string(traits.context) + " tokens, the preset says " +
-                                               std::to_string(settings.context));
+    throw Error(ExitCode::incompatible, "network '" + settings.network + "' reads texts of " +
+                                            std::to_string(traits.context) + " tokens, the preset says " +
+                                            std::to_string(settings.context));
 }
 
 at::Tensor embed(const Runner& runner, const at::Tensor& pictures, const Settings& settings) {
@@ -64,7 +64,7 @@ void copy_rows(const at::Tensor& vectors, std::size_t rows, std::size_t dim, flo
   const at::Tensor dense = vectors.to(at::kCPU, at::kFloat).contiguous();
   if (dense.dim() != 2 || dense.size(0) != static_cast<std::int64_t>(rows) ||
       dense.size(1) != static_cast<std::int64_t>(dim))
-    throw NetError(ExitCode::internal, "the network gave vectors of another shape than expected");
+    throw Error(ExitCode::internal, "the network gave vectors of another shape than expected");
   std::memcpy(out, dense.data_ptr<float>(), rows * dim * sizeof(float));
 }
 

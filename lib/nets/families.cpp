@@ -5,7 +5,7 @@
 namespace cbir::nets {
 
 at::Tensor Runner::run_text(const at::Tensor&) const {
-  throw NetError(ExitCode::incompatible, "this network reads no text");
+  throw Error(ExitCode::incompatible, "this network reads no text");
 }
 
 std::unique_ptr<Model> make_model(const Settings& settings, Parameters& parameters) {
@@ -29,7 +29,7 @@ std::unique_ptr<Model> make_model(const Settings& settings, Parameters& paramete
   if (family != families.end()) return family->second(settings, parameters);
   std::string known;
   for (const auto& [name, make] : families) known += (known.empty() ? "" : ", ") + name;
-  throw NetError(ExitCode::incompatible, "network '" + settings.network + "' is not known; known are: " + known);
+  throw Error(ExitCode::incompatible, "network '" + settings.network + "' is not known; known are: " + known);
 }
 
 }  // namespace cbir::nets

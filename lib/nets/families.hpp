@@ -42,7 +42,7 @@ class Model {
   virtual std::unique_ptr<Runner> make_runner() const = 0;
 };
 
-/// Builds the network that the settings name. Throws NetError.
+/// Builds the network that the settings name. Throws Error.
 std::unique_ptr<Model> make_model(const Settings& settings, Parameters& parameters);
 
 std::unique_ptr<Model> make_clip(const Settings& settings, Parameters& parameters);

@@ -19,7 +19,7 @@ ConvSpec take_conv(Parameters& parameters, const std::string& name, const std::s
   const BatchNorm norm{vector(".weight"), vector(".bias"), vector(".running_mean"), vector(".running_var"), epsilon};
   fold(norm, out);
   if (!at::isfinite(out.weight).all().item<bool>() || !at::isfinite(out.bias).all().item<bool>())
-    throw NetError(ExitCode::damaged, "parameter " + bn + ".running_var makes no sense as a variance");
+    throw Error(ExitCode::damaged, "parameter " + bn + ".running_var makes no sense as a variance");
   return out;
 }
 
@@ -38,12 +38,10 @@ void check_layer(const Settings& settings, std::initializer_list<std::pair<std::
     known += (known.empty() ? "'" : " or '") + std::string(name) + "'";
     if (name != settings.layer) continue;
     if (settings.dimension == dimension) return;
-    throw NetError(ExitCode::incompatible, "layer '" + settings.layer + "' of " + settings.network + " has dimension " +
-                                               std::to_string(dimension) + ", not " +
-                                               std::to_string(settings.dimension));
+    throw Error(ExitCode::incompatible, "layer '" + settings.layer + "' of " + settings.network + " has dimension " +
+                                            std::to_string(dimension) + ", not " + std::to_string(settings.dimension));
   }
-  throw NetError(ExitCode::incompatible,
-                 settings.network + " has the layer " + known + ", not '" + settings.layer + "'");
+  throw Error(ExitCode::incompatible, settings.network + " has the layer " + known + ", not '" + settings.layer + "'");
 }
 
 }  // namespace cbir::nets

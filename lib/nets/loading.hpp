@@ -18,7 +18,7 @@ namespace cbir::nets {
 ConvSpec take_conv(Parameters& parameters, const std::string& name, at::IntArrayRef shape);
 
 /// A convolution without a bias of its own and the batch norm after it, folded into one. Throws as Parameters::take()
-/// does, and NetError (damaged) if the variances make no sense.
+/// does, and Error (damaged) if the variances make no sense.
 ConvSpec take_conv(Parameters& parameters, const std::string& name, const std::string& bn, at::IntArrayRef shape,
                    double epsilon);
 
@@ -27,7 +27,7 @@ LinearSpec take_linear(Parameters& parameters, const std::string& weight, const 
                        std::int64_t in);
 LinearSpec take_linear(Parameters& parameters, const std::string& name, std::int64_t out, std::int64_t in);
 
-/// Throws NetError (incompatible) unless settings.layer is one of `layers` and settings.dimension is what stands
+/// Throws Error (incompatible) unless settings.layer is one of `layers` and settings.dimension is what stands
 /// beside.
 void check_layer(const Settings& settings, std::initializer_list<std::pair<std::string_view, std::int64_t>> layers);
 

@@ -23,8 +23,8 @@ at::ScalarType scalar_type(const std::string& name, const std::string& type) {
       {"float32", at::kFloat}, {"float16", at::kHalf}, {"bfloat16", at::kBFloat16}, {"float64", at::kDouble}};
   const auto found = types.find(type);
   if (found == types.end())
-    throw NetError(ExitCode::incompatible,
-                   "parameter " + name + " is of type " + type + "; floating-point numbers were expected");
+    throw Error(ExitCode::incompatible,
+                "parameter " + name + " is of type " + type + "; floating-point numbers were expected");
   return found->second;
 }
 
@@ -34,7 +34,7 @@ Parameters::Parameters(const cbir_net_tensor* tensors, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     const cbir_net_tensor& tensor = tensors[i];
     if (!tensor.name || !tensor.type || (tensor.dims && !tensor.shape))
-      throw NetError(ExitCode::internal, "a parameter without name, type or shape");
+      throw Error(ExitCode::internal, "a parameter without name, type or shape");
     tensors_[tensor.name] = &tensor;
   }
 }
@@ -47,18 +47,18 @@ at::IntArrayRef Parameters::shape(const std::string& name) const {
 at::Tensor Parameters::take(const std::string& name, at::IntArrayRef shape) {
   const auto found = tensors_.find(name);
   if (found == tensors_.end())
-    throw NetError(ExitCode::incompatible, "parameter " + name + " (" + shape_text(shape) + ") is missing");
+    throw Error(ExitCode::incompatible, "parameter " + name + " (" + shape_text(shape) + ") is missing");
   const cbir_net_tensor& tensor = *found->second;
   const at::IntArrayRef actual(tensor.shape, tensor.dims);
   if (actual != shape)
-    throw NetError(ExitCode::incompatible,
-                   "parameter " + name + " is " + shape_text(actual) + ", " + shape_text(shape) + " was expected");
+    throw Error(ExitCode::incompatible,
+                "parameter " + name + " is " + shape_text(actual) + ", " + shape_text(shape) + " was expected");
   used_.insert(name);
   at::Tensor copy = at::empty(shape, scalar_type(name, tensor.type));  // the original need not be aligned
   if (copy.nbytes()) std::memcpy(copy.data_ptr(), tensor.data, copy.nbytes());
   copy = copy.to(at::kFloat);
   if (!at::isfinite(copy).all().item<bool>())
-    throw NetError(ExitCode::damaged, "parameter " + name + " holds a NaN or an infinity");
+    throw Error(ExitCode::damaged, "parameter " + name + " holds a NaN or an infinity");
   return copy;
 }
 
@@ -75,8 +75,8 @@ void Parameters::ignore_prefix(std::string_view prefix) {
 void Parameters::finish() const {
   for (const auto& [name, tensor] : tensors_)
     if (!used_.contains(name))
-      throw NetError(ExitCode::incompatible, "parameter " + name + " (" + shape_text({tensor->shape, tensor->dims}) +
-                                                 ") is not one of this network's");
+      throw Error(ExitCode::incompatible, "parameter " + name + " (" + shape_text({tensor->shape, tensor->dims}) +
+                                              ") is not one of this network's");
 }
 
 }  // namespace cbir::nets

@@ -14,7 +14,7 @@ namespace cbir::nets {
 
 class Parameters {
  public:
-  /// Throws NetError if a description makes no sense.
+  /// Throws Error if a description makes no sense.
   Parameters(const cbir_net_tensor* tensors, std::size_t count);
 
   bool has(const std::string& name) const { return tensors_.contains(name); }
@@ -22,7 +22,7 @@ class Parameters {
   /// That which the checkpoint states; empty if the parameter is missing.
   at::IntArrayRef shape(const std::string& name) const;
 
-  /// A float32 copy. Throws NetError (incompatible) if it is missing or has another shape, and (damaged) if it holds a
+  /// A float32 copy. Throws Error (incompatible) if it is missing or has another shape, and (damaged) if it holds a
   /// NaN or an infinity: activations clamp a NaN away and would make it a plausible number.
   at::Tensor take(const std::string& name, at::IntArrayRef shape);
 
@@ -30,7 +30,7 @@ class Parameters {
   void ignore_suffix(std::string_view suffix);
   void ignore_prefix(std::string_view prefix);
 
-  /// Throws NetError (incompatible) naming the first parameter that was neither taken nor ignored.
+  /// Throws Error (incompatible) naming the first parameter that was neither taken nor ignored.
   void finish() const;
 
  private:

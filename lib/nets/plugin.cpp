@@ -63,15 +63,16 @@ std::size_t together(std::span<const cbir_net_picture> pictures, std::int64_t ba
   return count;
 }
 
-/// As nets::guarded; of LibTorch's own exceptions the message without the backtrace. It has no type for a GPU's memory.
+/// As cbir::guarded(); of LibTorch's own exceptions the message without the backtrace. It has no type for a GPU's
+/// memory.
 template <typename Body>
-int guarded(char* message, std::size_t message_size, Body body) {
-  return nets::guarded(message, message_size, [&] {
+int run_guarded(char* message, std::size_t message_size, Body body) {
+  return cbir::guarded(message, message_size, [&] {
     try {
       body();
     } catch (const c10::Error& error) {
       const std::string text = error.what_without_backtrace();
-      throw nets::NetError(text.find("out of memory") == text.npos ? ExitCode::internal : ExitCode::resource, text);
+      throw Error(text.find("out of memory") == text.npos ? ExitCode::internal : ExitCode::resource, text);
     }
   });
 }
@@ -81,7 +82,7 @@ nets::WorkingCopies<nets::Runner>::Lease take_runner(const cbir_net* net) {
 }
 
 int create(const cbir_net_source* source, cbir_net** net, char* message, std::size_t message_size) {
-  return guarded(message, message_size, [&] {
+  return run_guarded(message, message_size, [&] {
     compute_on_this_thread();
     const c10::InferenceMode inference;
     auto made = std::make_unique<cbir_net>();
@@ -109,7 +110,7 @@ void describe(const cbir_net* net, cbir_net_info* info) {
 
 int encode(const cbir_net* net, const cbir_net_picture* pictures, std::size_t count, float* out, char* message,
            std::size_t message_size) {
-  return guarded(message, message_size, [&] {
+  return run_guarded(message, message_size, [&] {
     compute_on_this_thread();
     const c10::InferenceMode inference;
     const auto runner = take_runner(net);
@@ -126,7 +127,7 @@ int encode(const cbir_net* net, const cbir_net_picture* pictures, std::size_t co
 
 int encode_text(const cbir_net* net, const std::int32_t* tokens, std::size_t count, float* out, char* message,
                 std::size_t message_size) {
-  return guarded(message, message_size, [&] {
+  return run_guarded(message, message_size, [&] {
     compute_on_this_thread();
     const c10::InferenceMode inference;
     const auto runner = take_runner(net);

@@ -68,15 +68,15 @@ at::Tensor pool(const at::Tensor& maps, const Settings& settings) {
 void check_pool(const Settings& settings) {
   for (const char* known : {"avg", "gem", "max", "rmac"})
     if (settings.pool == known) return;
-  throw NetError(ExitCode::incompatible,
-                 "network '" + settings.network + "' has no pool '" + settings.pool + "'; avg, gem, max or rmac");
+  throw Error(ExitCode::incompatible,
+              "network '" + settings.network + "' has no pool '" + settings.pool + "'; avg, gem, max or rmac");
 }
 
 void check_no_pool(const Settings& settings) {
   if (settings.pool != "none")
-    throw NetError(ExitCode::incompatible, "layer '" + settings.layer + "' of " + settings.network +
-                                               " has no positions to pool: pool is '" + settings.pool +
-                                               "', 'none' was expected");
+    throw Error(ExitCode::incompatible, "layer '" + settings.layer + "' of " + settings.network +
+                                            " has no positions to pool: pool is '" + settings.pool +
+                                            "', 'none' was expected");
 }
 
 }  // namespace cbir::nets

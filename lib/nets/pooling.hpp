@@ -15,10 +15,10 @@ namespace cbir::nets {
 ///             activations", 2016) on the whole map and on 3 levels of overlapping squares, each of length 1, summed.
 at::Tensor pool(const at::Tensor& features, const Settings& settings);
 
-/// Throws NetError if settings.pool is none of these.
+/// Throws Error if settings.pool is none of these.
 void check_pool(const Settings& settings);
 
-/// For a layer without positions. Throws NetError unless settings.pool is "none".
+/// For a layer without positions. Throws Error unless settings.pool is "none".
 void check_no_pool(const Settings& settings);
 
 }  // namespace cbir::nets

@@ -14,7 +14,7 @@ struct Settings : PresetSettings {
   c10::Device device = c10::kCPU;
 };
 
-/// Throws NetError if a field is missing or makes no sense, or the precision or device is not to be had here.
+/// Throws Error if a field is missing or makes no sense, or the precision or device is not to be had here.
 Settings parse_settings(const cbir_net_source& source);
 
 }  // namespace cbir::nets

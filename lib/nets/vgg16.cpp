@@ -76,9 +76,9 @@ class VggRunner : public Runner {
  private:
   at::Tensor features(const at::Tensor& pictures) const {
     if (pictures.size(2) < kSmallestSide || pictures.size(3) < kSmallestSide)
-      throw NetError(ExitCode::incompatible, "vgg16 takes pictures of 32 x 32 pixels and more, this one has " +
-                                                 std::to_string(pictures.size(3)) + " x " +
-                                                 std::to_string(pictures.size(2)));
+      throw Error(ExitCode::incompatible, "vgg16 takes pictures of 32 x 32 pixels and more, this one has " +
+                                              std::to_string(pictures.size(3)) + " x " +
+                                              std::to_string(pictures.size(2)));
     at::Tensor x = pictures;
     for (const auto& stage : stages_) {
       for (const Conv& conv : stage) x = conv(x);

@@ -17,7 +17,7 @@ double take_exponent(Parameters& parameters, const Settings& settings) {
   if (!parameters.has("pool.p")) return settings.gem_p;
   const double p = parameters.take("pool.p", {1}).item<double>();
   if (!(p >= 1 && p <= 100))
-    throw NetError(ExitCode::damaged, "parameter pool.p is " + std::to_string(p) + "; 1 to 100 was expected");
+    throw Error(ExitCode::damaged, "parameter pool.p is " + std::to_string(p) + "; 1 to 100 was expected");
   return p;
 }
 

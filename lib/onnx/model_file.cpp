@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "../net_plugin/boundary.hpp"
+#include <cbir/base/boundary.hpp>
 #include "fields.hpp"
 #include "wire.hpp"
 
@@ -45,14 +45,14 @@ Value read_value(std::string_view message) {
   return out;
 }
 
-/// The tensor's name. Throws NetError if its values are not in this file.
+/// The tensor's name. Throws Error if its values are not in this file.
 std::string read_tensor_name(std::string_view message) {
   std::string name;
   for_each_field(message, [&](const WireField& field) {
     if (field.number == tensor::kName) name = field.bytes;
     if (field.number == tensor::kDataLocation && field.scalar == tensor::kExternal)
-      throw nets::NetError(ExitCode::incompatible,
-                           "the model keeps its weights in other files ('external data'); save it as one file");
+      throw Error(ExitCode::incompatible,
+                  "the model keeps its weights in other files ('external data'); save it as one file");
   });
   return name;
 }
@@ -92,7 +92,7 @@ ModelFile read_model_file(std::string_view file) {
   // Before version 4 of the format, weights had to be listed as inputs, too.
   std::erase_if(out.inputs, [&](const Value& input) { return initialised.contains(input.name); });
   if (out.inner.empty() || out.outputs.empty())
-    throw nets::NetError(ExitCode::damaged, "not an ONNX file: it holds no graph with nodes and outputs");
+    throw Error(ExitCode::damaged, "not an ONNX file: it holds no graph with nodes and outputs");
   return out;
 }
 

@@ -33,7 +33,7 @@ struct ModelFile {
   std::set<std::string> inner;  ///< names of all that is computed, outputs included
 };
 
-/// Throws NetError: damaged if it is not an ONNX file; incompatible if parts of it lie in other files.
+/// Throws Error: damaged if it is not an ONNX file; incompatible if parts of it lie in other files.
 ModelFile read_model_file(std::string_view file);
 
 /// "1 x 3 x height x 224"; "of unknown shape".

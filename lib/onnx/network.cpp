@@ -13,7 +13,6 @@
 namespace cbir::onnx {
 namespace {
 
-using nets::NetError;
 using Probe = std::pair<int, int>;  // height, width
 
 constexpr std::array kProbes = {Probe(224, 224), Probe(256, 160)};  // of a network for any size
@@ -49,7 +48,7 @@ std::string listed(const std::vector<Value>& values) {
   return listed(out);
 }
 
-[[noreturn]] void incompatible(const std::string& message) { throw NetError(ExitCode::incompatible, message); }
+[[noreturn]] void incompatible(const std::string& message) { throw Error(ExitCode::incompatible, message); }
 
 /// Calls `body`. What OpenCV cannot do, and what makes no sense in a file whose wire format is sound, look the same.
 template <typename Body>
@@ -212,9 +211,8 @@ void Network::encode(const cbir_net_picture& picture, float* out) const {
   const auto vector = [&](bool mirrored) {
     const cv::Mat output = run(*copy, picture, mirrored);
     if (!makes_vector(output, settings_) || output.size[1] != settings_.dimension)
-      throw NetError(ExitCode::internal, "for a picture of " + std::to_string(picture.width) + " x " +
-                                             std::to_string(picture.height) + " the network gave " +
-                                             shape_text(output));
+      throw Error(ExitCode::internal, "for a picture of " + std::to_string(picture.width) + " x " +
+                                          std::to_string(picture.height) + " the network gave " + shape_text(output));
     return to_vector(output, settings_);
   };
   std::vector<float> result = vector(false);

@@ -17,13 +17,13 @@ namespace cbir::onnx {
 /// cv::dnn::Net is for one thread and cannot be copied.
 class Network {
  public:
-  /// Reads the file, finds the output that the preset names, and tries it. Throws NetError.
+  /// Reads the file, finds the output that the preset names, and tries it. Throws Error.
   Network(nets::PresetSettings settings, std::string_view file);
 
   const nets::PresetSettings& settings() const noexcept { return settings_; }
   bool any_size() const noexcept { return any_size_; }
 
-  /// One picture to settings().dimension numbers. Throws NetError or cv::Exception.
+  /// One picture to settings().dimension numbers. Throws Error or cv::Exception.
   void encode(const cbir_net_picture& picture, float* out) const;
 
  private:

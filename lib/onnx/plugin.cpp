@@ -25,15 +25,15 @@ void tame_opencv() {
   cv::redirectError([](int, const char*, const char*, const char*, int, void*) { return 0; });
 }
 
-/// As nets::guarded; OpenCV's own exceptions on one line.
+/// As cbir::guarded(); OpenCV's own exceptions on one line.
 template <typename Body>
-int guarded(char* message, std::size_t message_size, Body body) {
-  return nets::guarded(message, message_size, [&] {
+int run_guarded(char* message, std::size_t message_size, Body body) {
+  return cbir::guarded(message, message_size, [&] {
     try {
       body();
     } catch (const cv::Exception& error) {
       if (error.code == cv::Error::StsNoMem) throw std::bad_alloc();
-      throw nets::NetError(ExitCode::internal, "OpenCV's dnn: " + onnx::reason(error));
+      throw Error(ExitCode::internal, "OpenCV's dnn: " + onnx::reason(error));
     }
   });
 }
@@ -42,13 +42,12 @@ int guarded(char* message, std::size_t message_size, Body body) {
 void check_choice(const std::string& what, const std::string& wanted, const std::string& only,
                   const std::string& other) {
   if (wanted == only || wanted == "auto") return;
-  if (wanted != other)
-    throw nets::NetError(ExitCode::usage, what + " '" + wanted + "' is not known; " + only + " or auto");
-  throw nets::NetError(ExitCode::resource, "OpenCV's dnn has no " + what + " " + wanted + " here, only " + only);
+  if (wanted != other) throw Error(ExitCode::usage, what + " '" + wanted + "' is not known; " + only + " or auto");
+  throw Error(ExitCode::resource, "OpenCV's dnn has no " + what + " " + wanted + " here, only " + only);
 }
 
 int create(const cbir_net_source* source, cbir_net** net, char* message, std::size_t message_size) {
-  return guarded(message, message_size, [&] {
+  return run_guarded(message, message_size, [&] {
     check_choice("precision", source->precision, "float32", "bfloat16");
     check_choice("device", source->device, "cpu", "cuda");
     const std::string_view file(static_cast<const char*>(source->file), source->file_size);
@@ -70,15 +69,15 @@ void describe(const cbir_net* net, cbir_net_info* info) {
 
 int encode(const cbir_net* net, const cbir_net_picture* pictures, std::size_t count, float* out, char* message,
            std::size_t message_size) {
-  return guarded(message, message_size, [&] {
+  return run_guarded(message, message_size, [&] {
     const auto dim = static_cast<std::size_t>(net->network.settings().dimension);
     for (std::size_t i = 0; i < count; ++i) net->network.encode(pictures[i], out + i * dim);
   });
 }
 
 int encode_text(const cbir_net*, const std::int32_t*, std::size_t, float*, char* message, std::size_t message_size) {
-  return guarded(message, message_size,
-                 [] { throw nets::NetError(ExitCode::incompatible, "network 'onnx' reads no text"); });
+  return run_guarded(message, message_size,
+                     [] { throw Error(ExitCode::incompatible, "network 'onnx' reads no text"); });
 }
 
 void destroy(cbir_net* net) { delete net; }

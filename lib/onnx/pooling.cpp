@@ -28,8 +28,8 @@ bool is_map(const cv::Mat& output) { return output.dims == 4; }
 void check_pool(const nets::PresetSettings& settings) {
   for (const char* known : {"none", "avg", "gem", "max"})
     if (settings.pool == known) return;
-  throw nets::NetError(ExitCode::incompatible, "network '" + settings.network + "' has no pool '" + settings.pool +
-                                                   "'; avg, gem, max, or none for an output that is a vector already");
+  throw Error(ExitCode::incompatible, "network '" + settings.network + "' has no pool '" + settings.pool +
+                                          "'; avg, gem, max, or none for an output that is a vector already");
 }
 
 bool makes_vector(const cv::Mat& output, const nets::PresetSettings& settings) {

@@ -9,7 +9,7 @@
 
 namespace cbir::onnx {
 
-/// Throws NetError if settings.pool is none of these: none, avg, gem, max.
+/// Throws Error if settings.pool is none of these: none, avg, gem, max.
 void check_pool(const nets::PresetSettings& settings);
 
 /// Whether an output of this shape becomes a vector: 1 x D without pooling; 1 x D x H x W with, and where H and W

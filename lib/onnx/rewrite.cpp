@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "../net_plugin/boundary.hpp"
+#include <cbir/base/boundary.hpp>
 #include "fields.hpp"
 #include "model_file.hpp"
 #include "wire.hpp"
@@ -85,8 +85,7 @@ class Rewriter {
       else if (field.number == graph::kInput) graph += rewritten_input(field);
       else graph += field.whole;
       if (graph.size() > kMostBytes)
-        throw nets::NetError(ExitCode::incompatible,
-                             "the model is larger than 2 GiB, which Protocol Buffers cannot read");
+        throw Error(ExitCode::incompatible, "the model is larger than 2 GiB, which Protocol Buffers cannot read");
     });
     if (!changes_.more_output.empty())
       graph += wire_field(graph::kOutput, value_of(changes_.more_output, {}));  // OpenCV wants a type

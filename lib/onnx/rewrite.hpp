@@ -19,7 +19,7 @@ struct Changes {
 ///   - Clip whose limits are inputs (operator set 11; ReLU6 is written so) gets them as attributes (set 6): OpenCV 4.6
 ///     knows no others.
 ///   - Identity of a parameter, as PyTorch writes it for parameters that are equal, becomes a parameter.
-/// Throws NetError: damaged, or incompatible if more than 2 GiB come out, which Protocol Buffers cannot read.
+/// Throws Error: damaged, or incompatible if more than 2 GiB come out, which Protocol Buffers cannot read.
 std::string for_opencv(std::string_view file, const Changes& changes);
 
 }  // namespace cbir::onnx

@@ -2,7 +2,7 @@
 
 #include <bit>
 
-#include "../net_plugin/boundary.hpp"
+#include <cbir/base/boundary.hpp>
 
 namespace cbir::onnx {
 namespace {
@@ -10,7 +10,7 @@ namespace {
 constexpr unsigned kVarintBits = 70;  // ten bytes of seven
 
 [[noreturn]] void damaged(const char* what) {
-  throw nets::NetError(ExitCode::damaged, std::string("not a sound ONNX file: ") + what);
+  throw Error(ExitCode::damaged, std::string("not a sound ONNX file: ") + what);
 }
 
 std::uint64_t little_endian(std::string_view bytes) {

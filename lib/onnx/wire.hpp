@@ -23,7 +23,7 @@ class WireReader {
  public:
   explicit WireReader(std::string_view message) : rest_(message) {}
 
-  /// The next field into `field`; false at the end of the message. Throws NetError (damaged) if a field does not end
+  /// The next field into `field`; false at the end of the message. Throws Error (damaged) if a field does not end
   /// within the message, has number 0, or is of a kind that no one writes any more.
   bool next(WireField& field);
 

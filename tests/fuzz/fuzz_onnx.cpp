@@ -1,6 +1,6 @@
 #include <tests/fuzz/target.hpp>
 
-#include "../../lib/net_plugin/boundary.hpp"
+#include <cbir/base/boundary.hpp>
 #include "../../lib/onnx/model_file.hpp"
 #include "../../lib/onnx/rewrite.hpp"
 
@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (cbir::onnx::read_model_file(cbir::onnx::for_opencv(file, {"x", 32, 32, "more"})).outputs.size() !=
         read.outputs.size() + 1)
       std::abort();
-  } catch (const cbir::nets::NetError& error) {
+  } catch (const cbir::Error& error) {
     if (error.code() != cbir::ExitCode::damaged && error.code() != cbir::ExitCode::incompatible) throw;
   }
   return 0;

@@ -1,7 +1,7 @@
 #include <tests/catch.hpp>
 #include <tests/onnx/model.hpp>
 
-#include "../../lib/net_plugin/boundary.hpp"
+#include <cbir/base/boundary.hpp>
 #include "../../lib/onnx/model_file.hpp"
 #include "../../lib/onnx/rewrite.hpp"
 
@@ -21,7 +21,7 @@ void check_refused(const std::string& file, ExitCode code, const std::string& wo
   try {
     read_model_file(file);
     FAIL("was taken: " + words);
-  } catch (const nets::NetError& error) {
+  } catch (const Error& error) {
     CHECK(error.code() == code);
     CHECK_THAT(error.what(), ContainsSubstring(words));
   }
@@ -117,7 +117,7 @@ TEST_CASE("a file that is cut short anywhere is noticed") {
       // The graph was whole: what is gone came after it.
       CHECK(size >= file.size() - onnx_file::Graph::operator_set().size());
       CHECK(read.outputs.size() == 1);
-    } catch (const nets::NetError& error) {
+    } catch (const Error& error) {
       CHECK(error.code() == ExitCode::damaged);
     }
   }

@@ -3,23 +3,12 @@
 
 #include <cstddef>
 #include <cstdio>
+#include <exception>
 #include <new>
-#include <stdexcept>
-#include <string>
 
 #include <cbir/base/error.hpp>
 
-namespace cbir::nets {
-
-/// A failure with the exit code that it becomes.
-class NetError : public std::runtime_error {
- public:
-  NetError(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
-  ExitCode code() const noexcept { return code_; }
-
- private:
-  ExitCode code_;
-};
+namespace cbir {
 
 /// Calls `body`; what it throws becomes an exit code and a message.
 template <typename Body>
@@ -31,15 +20,15 @@ int guarded(char* message, std::size_t message_size, Body body) {
   try {
     body();
     return 0;
-  } catch (const NetError& error) {
+  } catch (const Error& error) {
     return fail(error.code(), error.what());
   } catch (const std::bad_alloc&) {
     return fail(ExitCode::resource, "out of memory");
   } catch (const std::exception& error) {
     return fail(ExitCode::internal, error.what());
   } catch (...) {
-    return fail(ExitCode::internal, "unknown failure in the network");
+    return fail(ExitCode::internal, "an unknown exception in the plug-in");
   }
 }
 
-}  // namespace cbir::nets
+}  // namespace cbir

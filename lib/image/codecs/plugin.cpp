@@ -1,8 +1,6 @@
 /// The C boundary: no exception crosses it.
-#include <cstdio>
-#include <new>
-
 #include <cbir/image/codec_plugin.h>
+#include <cbir/base/boundary.hpp>
 
 #include "codec.hpp"
 
@@ -35,27 +33,16 @@ Picture decode_any(ImageFormat format, Bytes file, std::uint64_t max_pixels) {
 
 int decode(int format, const uint8_t* file, size_t size, uint64_t max_pixels, cbir_pixels* out, char* message,
            size_t message_size) {
-  const auto fail = [&](ExitCode code, const char* why) {
-    std::snprintf(message, message_size, "%s", why);
-    // Libraries quote what they found in the file, and some write several lines: one printable line leaves here.
-    for (char* c = message; *c; ++c) {
-      if (*c < ' ' || *c > '~') *c = *c == '\n' ? ' ' : '?';
-    }
-    return static_cast<int>(code);
-  };
-  try {
+  const int code = guarded(message, message_size, [&] {
     Picture picture = decode_any(static_cast<ImageFormat>(format), std::as_bytes(std::span(file, size)), max_pixels);
     *out = {picture.width, picture.height, picture.channels, picture.data.release()};
-    return 0;
-  } catch (const Error& error) {
-    return fail(error.code(), error.what());
-  } catch (const std::bad_alloc&) {
-    return fail(ExitCode::resource, "out of memory");
-  } catch (const std::exception& error) {
-    return fail(ExitCode::internal, error.what());
-  } catch (...) {
-    return fail(ExitCode::internal, "an unknown exception in the codec plug-in");
+  });
+  if (code == 0) return 0;
+  // Libraries quote what they found in the file, and some write several lines: one printable line leaves here.
+  for (char* c = message; *c; ++c) {
+    if (*c < ' ' || *c > '~') *c = *c == '\n' ? ' ' : '?';
   }
+  return code;
 }
 
 void release(cbir_pixels* pixels) {
