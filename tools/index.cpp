@@ -33,7 +33,7 @@ ExitCode build(const IndexOptions& options) {
     plan.metric_given = true;
   }
   const auto start = std::chrono::steady_clock::now();
-  const cbir::BuildReport report = cbir::build_flat_index(options.sets, options.output, plan);
+  const cbir::BuildReport report = cbir::build_index(options.sets, options.output, plan);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   cbir::log(cbir::LogLevel::debug,
             fmt::format("{}: {}, {}, {:.2f} s", cbir::display_path(options.output), cbir::counted(report.rows, "row"),

@@ -139,14 +139,16 @@ void make_directories(const std::string& path) {
   if (error) throw OutputError(fmt::format("{}: folder cannot be made: {}", display_path(path), error.message()));
 }
 
-MappedFile::MappedFile(const std::string& path) : path_(path) {
+MappedFile::MappedFile(const std::string& path) {
   const Fd fd = open_input(path);
-  const struct stat status = status_of(fd, path);
-  size_ = static_cast<std::size_t>(status.st_size);
+  *this = MappedFile(fd, static_cast<std::size_t>(status_of(fd, path).st_size), path);
+}
+
+MappedFile::MappedFile(const Fd& file, std::size_t bytes, std::string path) : path_(std::move(path)), size_(bytes) {
   if (size_ == 0) return;
-  void* address = mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd.get(), 0);
+  void* address = mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.get(), 0);
   if (address == MAP_FAILED)
-    throw MissingInput(fmt::format("{}: cannot be mapped into memory: {}", display_path(path), reason()));
+    throw MissingInput(fmt::format("{}: cannot be mapped into memory: {}", display_path(path_), reason()));
   data_ = static_cast<const std::byte*>(address);
 }
 
@@ -233,10 +235,20 @@ void OutputFile::write(Bytes data) {
   }
 }
 
-void OutputFile::write_at(std::uint64_t offset, Bytes data) {
+void OutputFile::refuse_stream() const {
   if (direct_)
     throw OutputError(
         fmt::format("{}: this kind of output can only be written to a regular file", display_path(name())));
+}
+
+MappedFile OutputFile::written() {
+  refuse_stream();
+  flush();
+  return MappedFile(fd_, size_, path_);
+}
+
+void OutputFile::write_at(std::uint64_t offset, Bytes data) {
+  refuse_stream();
   flush();
   while (!data.empty()) {
     const ssize_t count = pwrite(fd_.get(), data.data(), data.size(), static_cast<off_t>(offset));

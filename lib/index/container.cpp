@@ -166,6 +166,32 @@ std::string_view to_string(SectionKind kind) {
       return "rows";
     case SectionKind::path_hashes:
       return "path hashes";
+    case SectionKind::tombstones:
+      return "tombstones";
+    case SectionKind::unused:
+      return "unused bytes";
+    case SectionKind::int8_codes:
+    case SectionKind::list_codes:
+    case SectionKind::hyperplane_codes:
+      return "codes";
+    case SectionKind::int8_factors:
+    case SectionKind::list_factors:
+      return "factors of the codes";
+    case SectionKind::centroids:
+      return "centroids";
+    case SectionKind::codebooks:
+      return "codebooks";
+    case SectionKind::list_offsets:
+      return "offsets of the lists";
+    case SectionKind::list_rows:
+      return "rows of the lists";
+    case SectionKind::graph_nodes:
+      return "nodes of the graph";
+    case SectionKind::graph_links:
+    case SectionKind::graph_upper:
+      return "links of the graph";
+    case SectionKind::hyperplanes:
+      return "hyperplanes";
   }
   return "section";
 }

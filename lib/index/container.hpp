@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,10 +43,25 @@ enum class SectionKind : std::uint32_t {
   row_offsets = 5,
   rows = 6,
   path_hashes = 7,
+  tombstones = 8,  ///< a bit a row: removed
+  unused = 9,      ///< what an earlier generation had and this one has not; kept under its checksum
+  int8_codes = 16,
+  int8_factors = 17,
+  centroids = 32,  ///< of segment 0, as all that the segments of an index share
+  codebooks = 33,  ///< of segment 0
+  list_offsets = 34,
+  list_rows = 35,
+  list_codes = 36,
+  list_factors = 37,
+  graph_nodes = 48,
+  graph_links = 49,
+  graph_upper = 50,
+  hyperplanes = 64,  ///< of segment 0
+  hyperplane_codes = 65,
 };
 std::string_view to_string(SectionKind kind);  ///< "section" for unknown ones
 
-enum class ElementType : std::uint32_t { byte = 1, uint64 = 2, float32 = 3 };
+enum class ElementType : std::uint32_t { byte = 1, uint64 = 2, float32 = 3, int8 = 4, uint32 = 5, uint16 = 6 };
 
 struct Section {
   std::uint32_t segment = 0;  ///< 0: belongs to the whole index; segments count from 1
@@ -102,6 +118,7 @@ class Container {
   std::vector<std::uint32_t> segments() const;
 
  private:
+  friend class ContainerWriter;
   void read(const Root& root, Check check);
 
   std::string name_;
@@ -112,21 +129,41 @@ class Container {
   std::vector<Section> sections_;
 };
 
+/// Takes sections one after another, streamed.
+class SectionWriter {
+ public:
+  virtual ~SectionWriter() = default;
+  virtual void begin(std::uint32_t segment, SectionKind kind, ElementType type) = 0;
+  virtual void write(Bytes data) = 0;
+  virtual void end() = 0;
+
+  /// A whole section at once.
+  template <typename T>
+  void section(std::uint32_t segment, SectionKind kind, ElementType type, std::span<const T> elements) {
+    begin(segment, kind, type);
+    write(std::as_bytes(elements));
+    end();
+  }
+};
+
 /// Writes a container of one generation: sections one after another, streamed, then table and roots.
-class ContainerWriter {
+class ContainerWriter : public SectionWriter {
  public:
   /// Throws OutputError.
   ContainerWriter(const std::string& path, bool overwrite);
 
-  void begin(std::uint32_t segment, SectionKind kind, ElementType type);
-  void write(Bytes data);
-  void end();
+  void begin(std::uint32_t segment, SectionKind kind, ElementType type) override;
+  void write(Bytes data) override;
+  void end() override;
+  /// The sections that are ended, for reading; of no generation yet, so without root.
+  Container written();
   /// Makes the file visible; returns its size.
   std::uint64_t finish(std::uint64_t next_id);
 
  private:
   void pad();
 
+  std::string name_;
   OutputFile file_;
   std::vector<Section> table_;
   std::optional<Xxh3Hasher> hasher_;

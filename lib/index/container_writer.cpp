@@ -75,7 +75,7 @@ std::vector<std::byte> serialize(const std::vector<Section>& table) {
   return record.take();
 }
 
-ContainerWriter::ContainerWriter(const std::string& path, bool overwrite) : file_(path, overwrite) {
+ContainerWriter::ContainerWriter(const std::string& path, bool overwrite) : name_(path), file_(path, overwrite) {
   file_.write(std::vector<std::byte>(kPage));  // head and roots go here when all else is known
 }
 
@@ -99,6 +99,15 @@ void ContainerWriter::pad() {
 void ContainerWriter::end() {
   pad();
   table_.back().digest = hasher_->digest();
+}
+
+Container ContainerWriter::written() {
+  Container out;
+  out.name_ = name_;
+  out.mapping_ = file_.written();
+  out.file_ = out.mapping_.bytes();
+  out.sections_ = table_;
+  return out;
 }
 
 std::uint64_t ContainerWriter::finish(std::uint64_t next_id) {

@@ -31,8 +31,16 @@ std::string to_json(const IndexMeta& meta) {
   return nlohmann::json{{"type", meta.type},       {"metric", to_string(meta.metric)},
                         {"dim", meta.dim},         {"normalization", meta.normalization},
                         {"encoder", meta.encoder}, {"fingerprint", meta.fingerprint},
-                        {"preset", meta.preset}}
+                        {"preset", meta.preset},   {"parameters", meta.parameters}}
       .dump();
+}
+
+std::uint64_t IndexMeta::parameter(const std::string& key, const std::string& name) const {
+  const auto found = parameters.find(key);
+  if (found == parameters.end())
+    throw DamagedFile(
+        fmt::format("{}: damaged index: its description does not say '{}'; build it again", display_path(name), key));
+  return found->second;
 }
 
 IndexMeta parse_meta(std::string_view json, const std::string& name) {
@@ -47,6 +55,7 @@ IndexMeta parse_meta(std::string_view json, const std::string& name) {
     object.at("encoder").get_to(meta.encoder);
     object.at("fingerprint").get_to(meta.fingerprint);
     object.at("preset").get_to(meta.preset);
+    if (object.contains("parameters")) object.at("parameters").get_to(meta.parameters);  // not in version 1.0
   } catch (const nlohmann::json::exception& error) {
     throw DamagedFile(
         fmt::format("{}: damaged index: its description cannot be read: {}", display_path(name), error.what()));

@@ -1,6 +1,8 @@
 #pragma once
 /// What an index says of itself: a JSON object in its description section.
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,10 @@ struct IndexMeta {
   std::uint64_t dim = 0;
   std::string normalization = "none";  ///< of the stored vectors: "l2" or "none"
   std::string encoder, fingerprint, preset;
+  std::map<std::string, std::uint64_t> parameters;  ///< of the structure: what it was made by, how far searches look
+
+  /// Throws DamagedFile if there is no such parameter.
+  std::uint64_t parameter(const std::string& key, const std::string& name) const;
 };
 
 /// Keys sorted, no spaces: the same description gives the same bytes.

@@ -4,13 +4,10 @@
 
 #include <cbir/base/text.hpp>
 
-#include "lib/index/meta.hpp"
-
 namespace cbir {
 
 OpenedIndex::OpenedIndex(Container&& file) : container(std::move(file)) {
-  const IndexMeta meta =
-      parse_meta(as_text(container.content(0, SectionKind::meta, ElementType::byte)), container.name());
+  meta = parse_meta(as_text(container.content(0, SectionKind::meta, ElementType::byte)), container.name());
   segments = read_segments(container, meta.dim);
   info = {.type = meta.type,
           .metric = meta.metric,

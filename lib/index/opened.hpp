@@ -6,12 +6,14 @@
 
 #include <cbir/index/index.hpp>
 
+#include "lib/index/meta.hpp"
 #include "lib/index/segment.hpp"
 
 namespace cbir {
 
 struct OpenedIndex {
   Container container;
+  IndexMeta meta;
   IndexInfo info;
   std::vector<Segment> segments;
 

@@ -12,7 +12,8 @@
 #undef HWY_DISABLED_TARGETS
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 
-#include <hwy/foreach_target.h>
+#include <hwy/foreach_target.h>  // before the rest
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
@@ -38,6 +39,15 @@ void NegativeSquaredDistances(MatrixView<const float> queries, MatrixView<const 
   for (std::size_t q = 0; q < queries.rows; ++q)
     for (std::size_t r = 0; r < rows.rows; ++r)
       out.row(q)[r] = reference::negative_squared_distance(queries.row(q).data(), rows.row(r).data(), rows.cols);
+}
+
+void ScoreRows(Metric metric, std::span<const float> query, MatrixView<const float> rows,
+               std::span<const std::uint32_t> which, float* scores) {
+  for (std::size_t i = 0; i < which.size(); ++i) {
+    const float* row = rows.row(which[i]).data();
+    scores[i] = metric == Metric::l2 ? reference::negative_squared_distance(query.data(), row, rows.cols)
+                                     : reference::inner_product(query.data(), row, rows.cols);
+  }
 }
 
 std::size_t FirstAtLeast(const float* scores, std::size_t begin, std::size_t count, float threshold) {
@@ -199,6 +209,35 @@ void NegativeSquaredDistances(MatrixView<const float> queries, MatrixView<const 
   Scores<SquaredDistance>(queries, rows, out);
 }
 
+// Rows that lie anywhere: the next tile's first lines are fetched while this one is scored; what follows in a row the
+// hardware sees by itself.
+template <class Op>
+void ScoreGathered(std::span<const float> query, MatrixView<const float> rows, std::span<const std::uint32_t> which,
+                   float* scores) {
+  constexpr std::size_t kLineFloats = 16, kAhead = 2 * kTileRows;
+  const std::size_t lines = std::min<std::size_t>(8, rows.cols / kLineFloats);
+  const float* const queries[1] = {query.data()};
+  for (std::size_t i = 0; i < which.size(); i += kTileRows) {
+    for (std::size_t r = i + kAhead; r < std::min(which.size(), i + kAhead + kTileRows); ++r)
+      for (std::size_t line = 0; line < lines; ++line)
+        hwy::Prefetch(rows.data + which[r] * rows.stride + line * kLineFloats);
+    const std::size_t count = std::min(kTileRows, which.size() - i);
+    const float* row[kTileRows];
+    for (std::size_t r = 0; r < kTileRows; ++r) row[r] = rows.data + which[i + std::min(r, count - 1)] * rows.stride;
+    hn::Vec<Quarter> four[1];
+    ScoreTile<Op, 1>(queries, row, rows.cols, four);
+    alignas(16) float out[kTileRows];
+    hn::Store(four[0], Quarter(), out);
+    std::copy_n(out, count, scores + i);
+  }
+}
+
+void ScoreRows(Metric metric, std::span<const float> query, MatrixView<const float> rows,
+               std::span<const std::uint32_t> which, float* scores) {
+  if (metric == Metric::l2) ScoreGathered<SquaredDistance>(query, rows, which, scores);
+  else ScoreGathered<Product>(query, rows, which, scores);
+}
+
 std::size_t FirstAtLeast(const float* scores, std::size_t begin, std::size_t count, float threshold) {
   const D d;
   const V limit = hn::Set(d, threshold);
@@ -224,6 +263,7 @@ namespace cbir {
 namespace {
 HWY_EXPORT(InnerProducts);
 HWY_EXPORT(NegativeSquaredDistances);
+HWY_EXPORT(ScoreRows);
 HWY_EXPORT(FirstAtLeast);
 HWY_EXPORT(Target);
 }  // namespace
@@ -234,6 +274,11 @@ void inner_products(MatrixView<const float> queries, MatrixView<const float> row
 
 void negative_squared_distances(MatrixView<const float> queries, MatrixView<const float> rows, MatrixView<float> out) {
   HWY_DYNAMIC_DISPATCH(NegativeSquaredDistances)(queries, rows, out);
+}
+
+void score_rows(Metric metric, std::span<const float> query, MatrixView<const float> rows,
+                std::span<const std::uint32_t> which, float* scores) {
+  HWY_DYNAMIC_DISPATCH(ScoreRows)(metric, query, rows, which, scores);
 }
 
 std::size_t first_at_least(const float* scores, std::size_t begin, std::size_t count, float threshold) {

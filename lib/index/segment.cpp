@@ -19,6 +19,7 @@ std::span<const T> elements(Bytes content) {
 
 Segment read_segment(const Container& container, std::uint32_t number, std::size_t dim) {
   Segment out;
+  out.number = number;
   const auto numbers = [&](SectionKind kind) {
     return elements<std::uint64_t>(container.content(number, kind, ElementType::uint64));
   };

@@ -12,6 +12,7 @@
 namespace cbir {
 
 struct Segment {
+  std::uint32_t number = 0;          ///< in the table of sections
   std::uint64_t first_position = 0;  ///< of its first row among all rows of the index
   MatrixView<const float> vectors;   ///< rows x padded_dim(dim)
   std::span<const std::uint64_t> ids;

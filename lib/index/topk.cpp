@@ -20,13 +20,20 @@ void TopK::offer(const Hit& hit) {
 }
 
 void TopK::offer(const float* scores, std::size_t count, std::uint64_t first_id) {
+  offer(scores, count, first_id, RowMask{}, 0);
+}
+
+void TopK::offer(const float* scores, std::size_t count, std::uint64_t first_id, const RowMask& mask,
+                 std::size_t first_row) {
   if (k_ == 0) return;
   std::size_t i = 0;
   for (; i < count && heap_.size() < k_; ++i)
-    offer(Hit{first_id + i, std::isnan(scores[i]) ? -std::numeric_limits<float>::infinity() : scores[i]});
+    if (mask[first_row + i])
+      offer(Hit{first_id + i, std::isnan(scores[i]) ? -std::numeric_limits<float>::infinity() : scores[i]});
+  if (heap_.size() < k_) return;
   // Scores that equal the threshold count: they win if their id is lower.
   while ((i = first_at_least(scores, i, count, heap_.front().score)) < count) {
-    offer(Hit{first_id + i, scores[i]});
+    if (mask[first_row + i]) offer(Hit{first_id + i, scores[i]});
     ++i;
   }
 }

@@ -8,6 +8,8 @@
 
 #include <cbir/index/index.hpp>
 
+#include "lib/index/row_mask.hpp"
+
 namespace cbir {
 
 /// The order of a ranking: score descending, then id ascending. Total as long as no score is NaN.
@@ -20,11 +22,22 @@ class TopK {
 
   /// Offers scores[i] under the id first_id + i. NaN, which only a damaged vector gives, ranks last.
   void offer(const float* scores, std::size_t count, std::uint64_t first_id);
+  /// As above, but for rows first_row + i that the mask does not let pass.
+  void offer(const float* scores, std::size_t count, std::uint64_t first_id, const RowMask& mask,
+             std::size_t first_row);
   void offer(const Hit& hit);
 
   /// The hits in ranking order; leaves the collector empty.
   std::vector<Hit> take();
   const std::vector<Hit>& hits() const noexcept { return heap_; }
+
+  std::size_t capacity() const noexcept { return k_; }
+  bool full() const noexcept { return heap_.size() >= k_; }
+  /// Scores below it cannot come in any more (one that equals it does if its id is lower): minus infinity until k are
+  /// there.
+  float threshold() const noexcept {
+    return full() && k_ > 0 ? heap_.front().score : -std::numeric_limits<float>::infinity();
+  }
 
  private:
   std::size_t k_;

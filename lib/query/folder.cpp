@@ -80,7 +80,7 @@ void refresh(const std::string& cache, const std::string& index, const Listing& 
   const FolderUpdate update = set.update(listing, stamps, encoder, options.decode, progress);
   result.extracted = update.extracted;
   result.reused = update.reused;
-  build_flat_index({set.name()}, index, {.force = true});
+  build_index({set.name()}, index, {.force = true});
   write_file(cache + "/stamps", stamps.text(), true);
   set.clean_up();
   remove_other_indexes(cache, index);

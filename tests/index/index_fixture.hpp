@@ -31,7 +31,7 @@ inline void write_npy(const std::string& path, std::span<const float> values, st
 inline std::string build(const TemporaryFolder& folder, std::span<const float> values, std::size_t dim,
                          cbir::Metric metric, const std::string& name = "x") {
   write_npy(folder / (name + ".npy"), values, dim);
-  cbir::build_flat_index({folder / (name + ".npy")}, folder / (name + ".cbir"),
+  cbir::build_index({folder / (name + ".npy")}, folder / (name + ".cbir"),
                          {.metric = metric, .metric_given = true, .force = true});
   return folder / (name + ".cbir");
 }

@@ -51,7 +51,7 @@ TEST_CASE("sets are joined in order, with their rows") {
   const std::string fingerprint(64, 'a');
   write_set(folder, "one", fingerprint);
   write_set(folder, "two", fingerprint);
-  const BuildReport report = build_flat_index({folder / "one", folder / "two.json"}, folder / "x.cbir", {});
+  const BuildReport report = build_index({folder / "one", folder / "two.json"}, folder / "x.cbir", {});
   const Index index = Index::open(folder / "x.cbir");
   CHECK(report.rows == 6);
   CHECK(report.bytes == index.info().bytes);
@@ -76,12 +76,12 @@ TEST_CASE("vectors of different encoders are joined only on request") {
   fixture::write_npy(folder / "bare.npy", random_vectors(2, 4, 1), 4);
   for (const char* other : {"two", "bare.npy"}) {
     const std::string message = message_of([&] {
-      build_flat_index({folder / "one", folder / other}, folder / "x.cbir", {});
+      build_index({folder / "one", folder / other}, folder / "x.cbir", {});
     });
     CHECK(message.find("--allow-mismatch") != std::string::npos);
     CHECK_FALSE(exists(folder / "x.cbir"));
   }
-  build_flat_index({folder / "bare.npy", folder / "one", folder / "two"}, folder / "x.cbir", {.allow_mismatch = true});
+  build_index({folder / "bare.npy", folder / "one", folder / "two"}, folder / "x.cbir", {.allow_mismatch = true});
   CHECK(Index::open(folder / "x.cbir").info().fingerprint == std::string(64, 'a'));
   CHECK(Index::open(folder / "x.cbir").row(1).path == "1");
 }
@@ -90,10 +90,10 @@ TEST_CASE("the metric is the sets' own unless one is given") {
   const TemporaryFolder folder;
   write_set(folder, "one", "", "l2");
   write_set(folder, "two", "", "dot");
-  build_flat_index({folder / "one"}, folder / "x.cbir", {});
+  build_index({folder / "one"}, folder / "x.cbir", {});
   CHECK(Index::open(folder / "x.cbir").info().metric == Metric::l2);
-  CHECK_THROWS_AS(build_flat_index({folder / "one", folder / "two"}, folder / "y.cbir", {}), Incompatible);
-  build_flat_index({folder / "one", folder / "two"}, folder / "y.cbir", {.metric = Metric::dot, .metric_given = true});
+  CHECK_THROWS_AS(build_index({folder / "one", folder / "two"}, folder / "y.cbir", {}), Incompatible);
+  build_index({folder / "one", folder / "two"}, folder / "y.cbir", {.metric = Metric::dot, .metric_given = true});
   CHECK(Index::open(folder / "y.cbir").info().metric == Metric::dot);
 }
 
@@ -101,7 +101,7 @@ TEST_CASE("dimensions must agree") {
   const TemporaryFolder folder;
   fixture::write_npy(folder / "four.npy", random_vectors(2, 4, 1), 4);
   fixture::write_npy(folder / "five.npy", random_vectors(2, 5, 1), 5);
-  CHECK_THROWS_AS(build_flat_index({folder / "four.npy", folder / "five.npy"}, folder / "x.cbir", {}), Incompatible);
+  CHECK_THROWS_AS(build_index({folder / "four.npy", folder / "five.npy"}, folder / "x.cbir", {}), Incompatible);
 }
 
 TEST_CASE("rows that cannot be compared are refused by name") {
@@ -123,7 +123,7 @@ TEST_CASE("rows that cannot be compared are refused by name") {
 TEST_CASE("an empty set is a missing input") {
   const TemporaryFolder folder;
   fixture::write_npy(folder / "none.npy", {}, 4);
-  CHECK_THROWS_AS(build_flat_index({folder / "none.npy"}, folder / "x.cbir", {}), MissingInput);
+  CHECK_THROWS_AS(build_index({folder / "none.npy"}, folder / "x.cbir", {}), MissingInput);
 }
 
 TEST_CASE("cosine makes unit vectors, and leaves unit vectors as they are") {
@@ -146,6 +146,6 @@ TEST_CASE("nothing is replaced without force") {
   const TemporaryFolder folder;
   fixture::write_npy(folder / "a.npy", random_vectors(2, 4, 1), 4);
   write_file(folder / "x.cbir", "old", false);
-  CHECK_THROWS_AS(build_flat_index({folder / "a.npy"}, folder / "x.cbir", {}), OutputError);
+  CHECK_THROWS_AS(build_index({folder / "a.npy"}, folder / "x.cbir", {}), OutputError);
   CHECK(read_text(folder / "x.cbir") == "old");
 }

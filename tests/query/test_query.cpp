@@ -26,7 +26,7 @@ std::string write_npy(const std::string& path, const std::vector<std::vector<flo
 /// Four rows around a circle, at 0, 10, 90 and 180 degrees.
 Index make_index(const TemporaryFolder& folder) {
   const std::string set = write_npy(folder / "x.npy", {{1, 0}, {0.985F, 0.174F}, {0, 1}, {-1, 0}});
-  build_flat_index({set}, folder / "x.cbir", {});
+  build_index({set}, folder / "x.cbir", {});
   return Index::open(folder / "x.cbir");
 }
 
@@ -36,7 +36,7 @@ Index index_folders(const TemporaryFolder& folder, const std::vector<std::string
   ExtractOptions options;
   options.output = folder / "set";
   extract(list_paths(folders, {}), choice, options);
-  build_flat_index({options.output}, folder / "x.cbir", {});
+  build_index({options.output}, folder / "x.cbir", {});
   return Index::open(folder / "x.cbir");
 }
 
@@ -143,7 +143,7 @@ TEST_CASE("rows are found by id and path, or it is said what there is") {
 TEST_CASE("a path that several rows have is not guessed at") {
   const TemporaryFolder folder;
   const std::string set = write_npy(folder / "x.npy", {{1, 0}, {0, 1}});
-  build_flat_index({set, set}, folder / "x.cbir", {});
+  build_index({set, set}, folder / "x.cbir", {});
   CHECK_THROWS_WITH(position_of_path(Index::open(folder / "x.cbir"), "1"), ContainsSubstring("--row: 1, 3"));
 }
 

@@ -64,6 +64,8 @@ class MappedFile {
  public:
   MappedFile() = default;
   explicit MappedFile(const std::string& path);
+  /// `bytes` of a file that is open for reading; `path` is for messages.
+  MappedFile(const Fd& file, std::size_t bytes, std::string path);
   ~MappedFile();
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&& other) noexcept;
@@ -102,6 +104,8 @@ class OutputFile {
   /// Overwrites bytes that were written before. For regular files only.
   void write_at(std::uint64_t offset, Bytes data);
   std::uint64_t size() const noexcept { return size_; }
+  /// What was written so far, for reading; stays valid whatever becomes of the file. For regular files only.
+  MappedFile written();
 
   /// Makes the file visible. Throws OutputError, and then nothing has changed.
   void commit();
@@ -110,6 +114,7 @@ class OutputFile {
   int target() const noexcept { return path_ == "-" ? 1 : fd_.get(); }
   std::string name() const { return path_ == "-" ? "standard output" : path_; }
   void flush();
+  void refuse_stream() const;
   void open_existing();
   std::string temporary_name() const;
 

@@ -28,9 +28,38 @@ struct Hit {
   float score = 0;
 };
 
+/// How far a search looks; 0 is as far as the index itself says. More is slower, and nearer to exact.
+struct SearchEffort {
+  bool exact = false;          ///< compare every row in float32, whatever structure the index has
+  std::size_t probe = 0;       ///< ivf: lists that are looked at
+  std::size_t candidates = 0;  ///< ivf, lsh: rows that are scored exactly, for each query
+  std::size_t ef = 0;          ///< hnsw: rows that are kept in mind while the graph is walked
+};
+
+/// What a search did.
+struct SearchCounts {
+  std::uint64_t queries = 0;
+  std::uint64_t compared = 0;  ///< rows whose codes were compared with a query
+  std::uint64_t scored = 0;    ///< rows that were scored exactly, in float32
+
+  SearchCounts& operator+=(const SearchCounts& other);
+};
+
+/// What a structure is made by; 0 is a default that suits the rows.
+struct StructureOptions {
+  std::size_t lists = 0;            ///< ivf: cells that the rows are divided into
+  std::size_t links = 16;           ///< hnsw: M, links of a node (twice as many on the lowest level)
+  std::size_t ef_construction = 0;  ///< hnsw: rows that are kept in mind while a link is sought
+  std::size_t bits = 256;           ///< lsh: hyperplanes
+  std::uint64_t seed = 1;           ///< of whatever is drawn at random
+};
+
 struct BuildOptions {
+  std::string type = "flat";
   Metric metric = Metric::cosine;
-  bool metric_given = false;    ///< false: the sets' own metric where they name one
+  bool metric_given = false;  ///< false: the sets' own metric where they name one
+  StructureOptions structure = {};
+  SearchEffort effort = {};     ///< that searches use when they name none; 0: found at the end of the build
   bool force = false;           ///< replace an existing file
   bool allow_mismatch = false;  ///< join sets of different encoders
 };
@@ -40,11 +69,11 @@ struct BuildReport {
   std::uint64_t bytes = 0;
 };
 
-/// Builds an exact index out of one or many sets; row ids count from 0 over all of them, in order.
-/// cosine normalises the rows. Throws MissingInput (no rows), Incompatible (dimensions or fingerprints that differ, a
-/// zero row under cosine), DamagedFile (NaN or infinite values, with set and row), OutputError.
-BuildReport build_flat_index(const std::vector<std::string>& sets, const std::string& output,
-                             const BuildOptions& options);
+/// Builds an index out of one or many sets; row ids count from 0 over all of them, in order.
+/// cosine normalises the rows. Throws UsageError (no such type), MissingInput (no rows), Incompatible (dimensions or
+/// fingerprints that differ, a zero row under cosine), DamagedFile (NaN or infinite values, with set and row),
+/// OutputError.
+BuildReport build_index(const std::vector<std::string>& sets, const std::string& output, const BuildOptions& options);
 
 /// What an index says of itself.
 struct IndexInfo {
@@ -86,6 +115,10 @@ class Index {
   std::vector<std::uint64_t> find_path(std::string_view path) const;
   /// The stored vector as float32 (normalised under cosine); dim() numbers.
   std::span<const float> vector(std::uint64_t position) const;
+
+  /// As below, looking as far as `effort` says; adds to `counts` what was done.
+  std::vector<std::vector<Hit>> search(MatrixView<const float> queries, std::size_t k, const SearchEffort& effort,
+                                       SearchCounts& counts) const;
 
   /// The k best of every query, in order: score descending, then id ascending. Fewer than k only if the index holds
   /// fewer. Queries are normalised under cosine. Scores are bit-identical however queries are batched and whatever the

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
+#include <numeric>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/file.hpp>
@@ -12,6 +14,7 @@
 
 #include "lib/index/container.hpp"
 #include "lib/index/meta.hpp"
+#include "lib/index/structures.hpp"
 
 namespace cbir {
 namespace {
@@ -53,6 +56,12 @@ std::vector<EmbeddingSet> open_sets(const std::vector<std::string>& names, bool 
   return sets;
 }
 
+std::uint64_t rows_of(const std::vector<EmbeddingSet>& sets) {
+  std::uint64_t rows = 0;
+  for (const EmbeddingSet& set : sets) rows += set.rows();
+  return rows;
+}
+
 Metric metric_of(const std::vector<EmbeddingSet>& sets, const BuildOptions& options) {
   if (options.metric_given) return options.metric;
   const EmbeddingSet* names_it = nullptr;
@@ -75,6 +84,7 @@ Metric metric_of(const std::vector<EmbeddingSet>& sets, const BuildOptions& opti
 /// With --allow-mismatch the index carries the encoder of the first set that names one.
 IndexMeta describe(const std::vector<EmbeddingSet>& sets, const BuildOptions& options) {
   IndexMeta meta;
+  meta.type = options.type;
   meta.metric = metric_of(sets, options);
   meta.dim = sets.front().dim();
   const bool unit = std::all_of(sets.begin(), sets.end(), [](const EmbeddingSet& set) {
@@ -134,28 +144,35 @@ void write_rows(ContainerWriter& writer, const std::vector<EmbeddingSet>& sets) 
 
 }  // namespace
 
-BuildReport build_flat_index(const std::vector<std::string>& names, const std::string& output,
-                             const BuildOptions& options) {
+BuildReport build_index(const std::vector<std::string>& names, const std::string& output, const BuildOptions& options) {
   if (output == "-") throw UsageError("an index cannot be written to standard output; give a file name");
   const std::vector<EmbeddingSet> sets = open_sets(names, options.allow_mismatch);
   for (const EmbeddingSet& set : sets) {
     const SetPaths paths = set_paths(set.name());
     refuse_to_replace(output, {paths.npy, paths.rows, paths.manifest});
   }
-  const IndexMeta meta = describe(sets, options);
+  IndexMeta meta = describe(sets, options);
+  const std::unique_ptr<StructureBuilder> builder = make_builder(meta, options.structure, rows_of(sets));
 
   ContainerWriter writer(output, options.force);
-  writer.begin(0, SectionKind::meta, ElementType::byte);
-  writer.write(as_bytes(to_json(meta)));
-  writer.end();
   writer.begin(kSegment, SectionKind::vectors, ElementType::float32);
   for (const EmbeddingSet& set : sets) write_vectors(writer, set, meta.metric == Metric::cosine);
   writer.end();
-  std::vector<std::uint64_t> ids;
-  for (const EmbeddingSet& set : sets)
-    for (std::size_t i = 0; i < set.rows(); ++i) ids.push_back(ids.size());
+  std::vector<std::uint64_t> ids(rows_of(sets));
+  std::iota(ids.begin(), ids.end(), 0);
   write_numbers(writer, SectionKind::ids, ids);
   write_rows(writer, sets);
+  if (builder) {
+    const Container written = writer.written();
+    const Bytes content = written.content(kSegment, SectionKind::vectors, ElementType::float32);
+    const MatrixView<const float> vectors(reinterpret_cast<const float*>(content.data()), ids.size(),
+                                          padded_dim(meta.dim));
+    builder->train(vectors, writer);
+    builder->write_segment(kSegment, vectors, writer);
+  }
+  writer.begin(0, SectionKind::meta, ElementType::byte);
+  writer.write(as_bytes(to_json(meta)));
+  writer.end();
   return {.rows = ids.size(), .bytes = writer.finish(ids.size())};
 }
 

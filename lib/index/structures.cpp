@@ -1,0 +1,26 @@
+#include "lib/index/structures.hpp"
+
+#include <fmt/format.h>
+
+#include <cbir/base/error.hpp>
+
+#include "lib/index/plain_scan.hpp"
+
+namespace cbir {
+
+std::unique_ptr<StructureBuilder> make_builder(IndexMeta& meta, const StructureOptions& /*options*/,
+                                               std::uint64_t /*rows*/) {
+  if (meta.type == "flat") return nullptr;
+  throw UsageError(fmt::format("unknown type of index '{}'; flat is known", meta.type));
+}
+
+std::unique_ptr<StructureBuilder> open_builder(const Container& /*container*/, const IndexMeta& /*meta*/) {
+  return nullptr;
+}
+
+std::unique_ptr<Structure> open_structure(const Container& /*container*/, const IndexMeta& meta,
+                                          const Segment& segment) {
+  return std::make_unique<PlainScan>(segment, meta.metric);
+}
+
+}  // namespace cbir
