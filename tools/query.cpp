@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <iostream>
 
 #include <cbir/base/file.hpp>
 #include <cbir/base/log.hpp>
@@ -16,6 +17,7 @@
 #include <cbir/extract/texts.hpp>
 #include <cbir/query/folder.hpp>
 #include <cbir/query/query.hpp>
+#include <cbir/query/serve.hpp>
 #include <cbir/store/set.hpp>
 
 namespace {
@@ -33,6 +35,7 @@ struct QueryToolOptions {
   std::string vectors;                 // .npy or set whose rows ask
   std::vector<std::uint64_t> rows;     // ids of rows that ask
   std::vector<std::string> paths;      // paths of rows that ask
+  bool serve_stdin = false;            // requests come one by one
   std::size_t k = 10;                  // results a query
   std::optional<double> min_score;     // leave out what scores less
   bool exclude_self = false;           // leave a row out of its own ranking
@@ -52,7 +55,7 @@ struct QueryToolOptions {
 constexpr const char* kDefaultModel = "efficientnet-lite0";
 constexpr std::size_t kWorthProgress = 32;  // queries
 
-enum class Request { items, vectors, rows };  // items: pictures and texts
+enum class Request { items, vectors, rows, served };  // items: pictures and texts
 
 bool asks_with_pictures(const QueryToolOptions& options) {
   return !options.images.empty() || !options.files_from.empty();
@@ -63,9 +66,15 @@ bool asks_with_texts(const QueryToolOptions& options) { return !options.texts.em
 Request request_of(const QueryToolOptions& options) {
   const bool items = asks_with_pictures(options) || asks_with_texts(options), vectors = !options.vectors.empty();
   const bool rows = !options.rows.empty() || !options.paths.empty();
+  if (options.serve_stdin) {
+    if (items + vectors + rows > 0 || options.combine)
+      throw cbir::UsageError("with --serve-stdin requests come from standard input alone");
+    return Request::served;
+  }
   if (items + vectors + rows == 0)
     throw cbir::UsageError(
-        "nothing to search for: name pictures, or use --files-from, --text, --text-file, --vectors, --row or --path");
+        "nothing to search for: name pictures, or use --files-from, --text, --text-file, --vectors, --row, --path or "
+        "--serve-stdin");
   if (items + vectors + rows > 1 || (!options.images.empty() && !options.files_from.empty()))
     throw cbir::UsageError(
         "pictures, --files-from, --vectors, and --row or --path exclude each other; texts go with pictures only");
@@ -81,8 +90,11 @@ void check_usage(const CLI::App& app, const std::vector<std::string>& encoder_fl
     if (!fits && app.count(option) > 0)
       throw cbir::UsageError(fmt::format("{} has no effect without {}", option, needs));
   };
-  const bool pictures = asks_with_pictures(options) || folder, texts = asks_with_texts(options);
-  demand(request == Request::rows, "--exclude-self", "--row or --path");
+  const bool served = request == Request::served;
+  const bool pictures = asks_with_pictures(options) || folder || served, texts = asks_with_texts(options) || served;
+  demand(request == Request::rows || served, "--exclude-self", "--row or --path");
+  if (served && format == cbir::RankingFormat::html)
+    throw cbir::UsageError("--serve-stdin answers as tsv, jsonl or trec, not as a page");
   demand(format == cbir::RankingFormat::html, "--root", "--format html");
   demand(format == cbir::RankingFormat::trec, "--tag", "--format trec");
   const bool lists = !options.files_from.empty() || !options.text_file.empty();
@@ -196,9 +208,11 @@ std::unique_ptr<cbir::RankingWriter> make_writer(const QueryToolOptions& options
 ExitCode conclude(const QueryToolOptions& options, const cbir::QueryReport& report) {
   using cbir::LogLevel;
   if (report.failed > 0)
-    cbir::log(LogLevel::warning, fmt::format("{} of {} skipped", report.failed,
-                                             cbir::counted(report.queries + report.failed,
-                                                           asks_with_texts(options) ? "item" : "query picture")));
+    cbir::log(LogLevel::warning,
+              fmt::format("{} of {} skipped", report.failed,
+                          cbir::counted(report.queries + report.failed, options.serve_stdin        ? "request"
+                                                                        : asks_with_texts(options) ? "item"
+                                                                                                   : "query picture")));
   if (report.empty > 0) {
     const std::string who = report.queries == 1
                                 ? "nothing scores"
@@ -269,6 +283,27 @@ cbir::QueryReport answer(const cbir::Program& program, const QueryToolOptions& o
   return cbir::query_rows(index, positions, plan, sink);
 }
 
+/// Answers lines of standard input until there are no more; a line that cannot be answered is said and counted.
+cbir::QueryReport serve(const cbir::Index& index, cbir::Server::OpenEncoder open_encoder,
+                        const cbir::ServerOptions& plan, cbir::RankingWriter& writer) {
+  cbir::Server server(index, std::move(open_encoder), plan);
+  cbir::QueryReport report;
+  for (std::string line; std::getline(std::cin, line);) {
+    try {
+      server.answer(line, [&](const cbir::Ranking& ranking) { writer.write(ranking); });
+      ++report.queries;
+    } catch (const cbir::OutputError&) {
+      throw;
+    } catch (const cbir::Error& error) {
+      ++report.failed;
+      writer.write_failure(line, error.what());
+      cbir::log(cbir::LogLevel::warning, fmt::format("line {}: {}", report.queries + report.failed, error.what()));
+    }
+    writer.end_answer();
+  }
+  return report;
+}
+
 ExitCode run(const cbir::Program& program, const CLI::App& app, const std::vector<std::string>& encoder_flags,
              QueryToolOptions options) {
   const bool is_folder = cbir::is_directory(options.index);
@@ -290,12 +325,22 @@ ExitCode run(const cbir::Program& program, const CLI::App& app, const std::vecto
     folder = folder_index(program, options, decode, *encoder);
   }
   const cbir::Index index = cbir::Index::open(folder.path, options.check ? cbir::Check::all : cbir::Check::opening);
-  if (request == Request::items && !encoder)
-    encoder = cbir::choose_query_encoder(index, options.encoder, options.allow_mismatch);
+  const auto choose = [&] {
+    if (!encoder) encoder = cbir::choose_query_encoder(index, options.encoder, options.allow_mismatch);
+  };
+  if (request == Request::items) choose();
 
   const auto writer = make_writer(options, format, index, decode, out);
   const cbir::QueryOptions plan{options.k, options.min_score, options.exclude_self, folder.prefix};
-  const cbir::QueryReport report = answer(program, options, request, items, index, encoder, decode, plan, *writer);
+  const auto open_encoder = [&] {
+    choose();
+    return encoder->open();
+  };
+  const cbir::QueryReport report =
+      request == Request::served
+          ? serve(index, open_encoder, {plan, {.decode = decode}, {options.templates.begin(), options.templates.end()}},
+                  *writer)
+          : answer(program, options, request, items, index, encoder, decode, plan, *writer);
   writer->finish();
   out.commit();
   const ExitCode code = conclude(options, report);
@@ -338,6 +383,12 @@ std::vector<std::string> add_options(CLI::App& app, QueryToolOptions& options) {
       ->group("Other requests");
   one_each(app.add_option("--path", options.paths, "Search for a row of the index, by path; may be repeated"))
       ->type_name("P")
+      ->group("Other requests");
+
+  app.add_flag(
+         "--serve-stdin", options.serve_stdin,
+         "Answer requests from standard input, one a line, until it ends: a picture's path, or a JSON object with "
+         "image, text, row, path or vector; an empty record ends each answer")
       ->group("Other requests");
 
   app.add_option("-k", options.k, "Results a query, at most")

@@ -29,6 +29,11 @@ class TsvWriter final : public RankingWriter {
     }
   }
 
+  void end_answer() override {
+    out_.write(std::string_view(nul_ ? "\0" : "\n", 1));
+    out_.flush();
+  }
+
  private:
   OutputFile& out_;
   bool nul_;
@@ -61,6 +66,15 @@ class JsonlWriter final : public RankingWriter {
     }
   }
 
+  void write_failure(const std::string& query, const std::string& reason) override {
+    out_.write(fmt::format("{{{},{}}}\n", json_field("query", query), json_field("error", reason)));
+  }
+
+  void end_answer() override {
+    out_.write("\n");
+    out_.flush();
+  }
+
  private:
   OutputFile& out_;
   std::string line_;
@@ -79,6 +93,11 @@ class TrecWriter final : public RankingWriter {
                      format_score(row.score), tag_);
       out_.write(line_);
     }
+  }
+
+  void end_answer() override {
+    out_.write("\n");
+    out_.flush();
   }
 
  private:

@@ -152,6 +152,46 @@ class VectorQueries(ToolTest):
         (self.dir / 'd.cbir').write_bytes(sound[:-100])
         self.error('cbir-query', 'd.cbir', '--row', 1, '--check', expect=5)
 
+    def serve(self, *lines, args=(), expect=0):
+        stdin = ''.join(f'{line}\n' for line in lines).encode()
+        return self.run_tool('cbir-query', 'x.cbir', '--serve-stdin', *args, stdin=stdin, expect=expect)
+
+    def test_served_answers_are_those_of_the_command_line(self):
+        vector = json.dumps({'vector': self.queries[3].tolist(), 'k': 4, 'id': '3'})
+        answers = self.serve('{"row": 5}', vector, '{"path": "7", "k": 2}').stdout.decode().split('\n\n')
+        self.assertEqual(answers[0] + '\n', self.query('--row', 5))
+        asked = self.query('--vectors', 'q.npy', '-k', 4).splitlines()
+        self.assertEqual(answers[1].splitlines(), [line for line in asked if line.startswith('3\t')])
+        self.assertEqual(answers[2] + '\n', self.query('--path', 7, '-k', 2))
+        self.assertEqual(answers[3:], [''])
+
+    def test_an_answer_comes_before_the_next_request(self):
+        server = subprocess.Popen([LIGHT, 'x.cbir', '--serve-stdin', '-k', '1'], cwd=self.dir, text=True, stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE)
+        for row in (4, 2, 9):
+            server.stdin.write(f'{{"row": {row}}}\n')
+            server.stdin.flush()
+            self.assertEqual(server.stdout.readline(), f'{row}\t1\t1.000000\t{row}\n')
+            self.assertEqual(server.stdout.readline(), '\n')
+        server.communicate()
+        self.assertEqual(server.returncode, 0)
+
+    def test_a_bad_request_leaves_the_others(self):
+        bad = ['', '{', '{}', '{"row": -1}', '{"row": 5000}', '{"path": 3}', '{"vector": [1]}', '{"row": 1, "path": "1"}',
+               '{"row": 1, "k": 0}', '{"rows": 1}', '{"vector": "1"}', json.dumps({'vector': [0] * 33}), 'nowhere.jpg',
+               '[' * 100_000, '{"a":' * 100_000]
+        done = self.serve(*bad, '{"row": 6, "k": 1}', args=['--format', 'jsonl'], expect=3)
+        answers = [json.loads(line) for line in done.stdout.decode().splitlines() if line]
+        self.assertEqual([answer['query'] for answer in answers], bad + ['6'])
+        self.assertTrue(all('error' in answer for answer in answers[:-1]))
+        self.assertEqual(answers[-1]['id'], 6)
+        self.assertIn('15 of 16 requests skipped', done.stderr.decode())
+        self.assertEqual(self.serve('{', args=['-0'], expect=3).stdout, b'\0')
+
+    def test_serving_goes_with_no_other_request(self):
+        for args in (['a.jpg'], ['--row', '1'], ['--text', 'x'], ['--format', 'html', '-o', 'p.html']):
+            self.run_tool('cbir-query', 'x.cbir', '--serve-stdin', *args, expect=2)
+
     def test_pictures_need_an_encoder(self):
         Image.new('RGB', (9, 9)).save(self.dir / 'a.png')
         self.assertIn('--model', self.error('cbir-query', 'x.cbir', 'a.png', expect=6))

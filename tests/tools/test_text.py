@@ -109,6 +109,12 @@ class TextQueries(TextTest):
             with self.subTest(text):
                 self.assertEqual(json.loads(self.query('--text', text, '-k', 1, '--format', 'jsonl'))['query'], text)
 
+    def test_served_texts(self):
+        lines = [json.dumps({'text': text}) for text in ('a Red bus', 'green')] + ['photos/blue/1.jpg']
+        answers = self.query('--serve-stdin', '-k', 2, stdin='\n'.join(lines).encode())
+        self.assertEqual(answers.replace('\n\n', '\n'), self.query('--text', 'a Red bus', '--text', 'green', '-k', 2) +
+                         self.query('photos/blue/1.jpg', '-k', 2))
+
     def test_formats(self):
         first = json.loads(self.query('--text', 'red "bus" 100%', '-k', 1, '--format', 'jsonl'))
         self.assertEqual({key: first[key] for key in ('query', 'query_type', 'path', 'label')},

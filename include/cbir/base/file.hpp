@@ -104,6 +104,8 @@ class OutputFile {
   /// Overwrites bytes that were written before. For regular files only.
   void write_at(std::uint64_t offset, Bytes data);
   std::uint64_t size() const noexcept { return size_; }
+  /// Hands on what is buffered; of a stream, that is when a reader sees it. Throws OutputError.
+  void flush();
   /// What was written so far, for reading; stays valid whatever becomes of the file. For regular files only.
   MappedFile written();
 
@@ -113,7 +115,6 @@ class OutputFile {
  private:
   int target() const noexcept { return path_ == "-" ? 1 : fd_.get(); }
   std::string name() const { return path_ == "-" ? "standard output" : path_; }
-  void flush();
   void refuse_stream() const;
   void open_existing();
   std::string temporary_name() const;

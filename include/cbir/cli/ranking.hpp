@@ -22,6 +22,12 @@ class RankingWriter {
   /// Throws OutputError.
   virtual void write(const Ranking& ranking) = 0;
 
+  /// A query without ranking, and why; only JSON Lines says so: query and "error".
+  virtual void write_failure(const std::string& /*query*/, const std::string& /*reason*/) {}
+
+  /// Ends the rankings of one request of a dialogue and hands them on: an empty record.
+  virtual void end_answer() {}
+
   /// Writes what comes after the last ranking. The caller commits the file.
   virtual void finish() {}
 };
