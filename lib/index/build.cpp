@@ -173,7 +173,11 @@ BuildReport build_index(const std::vector<std::string>& names, const std::string
   writer.begin(0, SectionKind::meta, ElementType::byte);
   writer.write(as_bytes(to_json(meta)));
   writer.end();
-  return {.rows = ids.size(), .bytes = writer.finish(ids.size())};
+  BuildReport report;
+  report.rows = ids.size();
+  report.bytes = writer.finish(ids.size());
+  report.type = meta.type;
+  return report;
 }
 
 }  // namespace cbir

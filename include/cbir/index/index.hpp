@@ -59,14 +59,25 @@ struct BuildOptions {
   Metric metric = Metric::cosine;
   bool metric_given = false;  ///< false: the sets' own metric where they name one
   StructureOptions structure = {};
-  SearchEffort effort = {};     ///< that searches use when they name none; 0: found at the end of the build
+  SearchEffort effort = {};     ///< that searches use when they name none; 0: found by trial at the end of the build,
+  double target_recall = .95;   ///< so that recall@10 is about this
   bool force = false;           ///< replace an existing file
   bool allow_mismatch = false;  ///< join sets of different encoders
+};
+
+/// A mean over queries, and the interval that holds the true one in 95 of 100 cases.
+struct RecallEstimate {
+  double recall = 1, low = 1, high = 1;
+  std::size_t queries = 0;  ///< that were asked
 };
 
 struct BuildReport {
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;
+  std::string type;
+  SearchEffort effort = {};    ///< that is stored
+  RecallEstimate recall = {};  ///< recall@10 with it; 1 of exact types, for which nothing is asked
+  std::string reason = {};     ///< of type auto: why this one
 };
 
 /// Builds an index out of one or many sets; row ids count from 0 over all of them, in order.

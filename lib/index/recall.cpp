@@ -1,0 +1,89 @@
+#include "lib/index/recall.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <random>
+
+#include <cbir/index/scan.hpp>
+#include <cbir/index/vectors.hpp>
+
+#include "lib/index/plain_scan.hpp"
+
+namespace cbir {
+namespace {
+
+constexpr double kScoredNumbers = 8e10;  // rows x dim x queries: about a second of two cores
+constexpr std::size_t kFewest = 128, kMost = 1024;
+constexpr double kStandardErrors = 1.96;  // of a 95 % interval
+
+std::vector<TopK> exact(const Segment& segment, Metric metric, MatrixView<const float> queries, std::size_t k) {
+  std::vector<TopK> best(queries.rows, TopK(k));
+  SearchCounts counts;
+  PlainScan(segment, metric).search(queries, {}, {}, best, counts);
+  return best;
+}
+
+}  // namespace
+
+RecallSample::RecallSample(const Segment& segment, Metric metric, std::size_t dim, std::uint64_t seed)
+    : stride_(padded_dim(dim)),
+      rows_(segment.size()),
+      queries_(kMost * stride_),
+      neighbours_(std::min(kNeighbours, segment.size())) {
+  const auto affordable = static_cast<std::size_t>(kScoredNumbers / static_cast<double>(rows_ * stride_));
+  const std::size_t count = std::clamp(affordable, kFewest, kMost);
+  // Raw numbers of the generator, not a distribution's, which differ between standard libraries.
+  std::mt19937_64 random(seed);
+  AlignedFloats moved(count * stride_);
+  const auto copy_row = [&](std::size_t row, float* to) {
+    std::ranges::copy(segment.vectors.row(row), to);
+    return row;
+  };
+  std::vector<std::size_t> rows(count);
+  for (std::size_t i = 0; i < count; ++i) rows[i] = copy_row(random() % rows_, moved.data() + i * stride_);
+  std::vector<TopK> nearest = exact(segment, metric, {moved.data(), count, stride_}, std::min<std::size_t>(2, rows_));
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::vector<Hit> hits = nearest[i].take();
+    const auto other = std::ranges::find_if(hits, [&](const Hit& hit) { return hit.id != rows[i]; });
+    float* query = queries_.data() + i * stride_;
+    copy_row(random() % rows_, query);
+    if (other == hits.end()) continue;
+    const std::span<const float> from = segment.vectors.row(rows[i]), to = segment.vectors.row(other->id);
+    AlignedFloats trial(stride_);
+    for (std::size_t j = 0; j < stride_; ++j) trial.data()[j] = query[j] + (to[j] - from[j]);
+    // Huge vectors may leave the range, opposite ones cancel out: then the row itself asks.
+    if (prepare_vector({trial.data(), dim}, metric == Metric::cosine) == VectorState::fine)
+      std::copy_n(trial.data(), stride_, query);
+  }
+  truth_.resize(count);
+  std::vector<TopK> best = exact(segment, metric, queries_view(), neighbours_);
+  for (std::size_t i = 0; i < count; ++i) truth_[i] = best[i].take().back().score;
+}
+
+RecallEstimate RecallSample::measure(const Structure& structure, const SearchEffort& effort, double* seconds) const {
+  using Clock = std::chrono::steady_clock;
+  std::vector<TopK> best(queries(), TopK(neighbours_));
+  SearchCounts counts;
+  const auto start = Clock::now();
+  structure.search(queries_view(), effort, {.words = {}, .passing = rows_}, best, counts);
+  if (seconds) *seconds = std::chrono::duration<double>(Clock::now() - start).count() / static_cast<double>(queries());
+  double sum = 0, squares = 0;
+  for (std::size_t q = 0; q < queries(); ++q) {
+    const auto& hits = best[q].hits();
+    const auto right = std::ranges::count_if(hits, [&](const Hit& hit) { return hit.score >= truth_[q]; });
+    const double recall = std::min(1.0, static_cast<double>(right) / static_cast<double>(neighbours_));
+    sum += recall;
+    squares += recall * recall;
+  }
+  const auto n = static_cast<double>(queries());
+  const double mean = sum / n, variance = std::max(0.0, squares / n - mean * mean);
+  // Where every query is right the variance says nothing; then the rule of three does.
+  const double margin = variance > 0 ? kStandardErrors * std::sqrt(variance / n) : 3 / n;
+  return {.recall = mean,
+          .low = std::max(0.0, mean - margin),
+          .high = std::min(1.0, mean + (variance > 0 ? margin : 0)),
+          .queries = queries()};
+}
+
+}  // namespace cbir
