@@ -86,4 +86,19 @@ RecallEstimate RecallSample::measure(const Structure& structure, const SearchEff
           .queries = queries()};
 }
 
+double RecallSample::seconds_alone(const Structure& structure, const SearchEffort& effort, std::size_t count) const {
+  using Clock = std::chrono::steady_clock;
+  std::vector<double> times;
+  for (std::size_t q = 0; q < std::min(count, queries()); ++q) {
+    std::vector<TopK> best(1, TopK(neighbours_));
+    SearchCounts counts;
+    const auto start = Clock::now();
+    structure.search({queries_.data() + q * stride_, 1, stride_}, effort, {.words = {}, .passing = rows_}, best,
+                     counts);
+    times.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  std::ranges::nth_element(times, times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2));
+  return times[times.size() / 2];
+}
+
 }  // namespace cbir

@@ -25,6 +25,9 @@ class RecallSample {
   /// among many.
   RecallEstimate measure(const Structure& structure, const SearchEffort& effort, double* seconds = nullptr) const;
 
+  /// The median time of the first `count` queries, one at a time.
+  double seconds_alone(const Structure& structure, const SearchEffort& effort, std::size_t count) const;
+
  private:
   MatrixView<const float> queries_view() const { return {queries_.data(), truth_.size(), stride_}; }
 
