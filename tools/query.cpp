@@ -325,6 +325,9 @@ ExitCode run(const cbir::Program& program, const CLI::App& app, const std::vecto
     folder = folder_index(program, options, decode, *encoder);
   }
   const cbir::Index index = cbir::Index::open(folder.path, options.check ? cbir::Check::all : cbir::Check::opening);
+  if (index.size() == 0)
+    cbir::log(cbir::LogLevel::warning,
+              fmt::format("{}: no row is left in it, so nothing can be found", cbir::display_path(folder.path)));
   const auto choose = [&] {
     if (!encoder) encoder = cbir::choose_query_encoder(index, options.encoder, options.allow_mismatch);
   };

@@ -45,6 +45,13 @@ std::string read_stream(int fd, const std::string& path) {
   }
 }
 
+void lock(const Fd& fd, const std::string& path) {
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return;
+  if (errno == EWOULDBLOCK)
+    throw Locked(fmt::format("{}: locked by another run; wait for it to end", display_path(path)));
+  throw OutputError(fmt::format("{}: cannot be locked: {}", display_path(path), reason()));
+}
+
 constexpr std::size_t kWriteBuffer = 1 << 20;
 
 }  // namespace
@@ -74,6 +81,24 @@ Fd open_input(const std::string& path) {
   Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) throw MissingInput(fmt::format("{}: cannot be opened: {}", display_path(path), reason()));
   return fd;
+}
+
+std::uint64_t regular_size(const Fd& fd, const std::string& path) {
+  return static_cast<std::uint64_t>(status_of(fd, path).st_size);
+}
+
+std::vector<std::byte> read_at(const Fd& fd, std::uint64_t offset, std::size_t bytes, const std::string& path) {
+  std::vector<std::byte> data(bytes);
+  std::size_t done = 0;
+  while (done < bytes) {
+    const ssize_t count = pread(fd.get(), data.data() + done, bytes - done, static_cast<off_t>(offset + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw MissingInput(fmt::format("{}: cannot be read: {}", display_path(path), reason()));
+    if (count == 0) break;
+    done += static_cast<std::size_t>(count);
+  }
+  data.resize(done);
+  return data;
 }
 
 std::vector<std::byte> read_file(const std::string& path, std::uint64_t max_bytes) {
@@ -141,7 +166,7 @@ void make_directories(const std::string& path) {
 
 MappedFile::MappedFile(const std::string& path) {
   const Fd fd = open_input(path);
-  *this = MappedFile(fd, static_cast<std::size_t>(status_of(fd, path).st_size), path);
+  *this = MappedFile(fd, static_cast<std::size_t>(regular_size(fd, path)), path);
 }
 
 MappedFile::MappedFile(const Fd& file, std::size_t bytes, std::string path) : path_(std::move(path)), size_(bytes) {
@@ -175,6 +200,16 @@ void write_all(int fd, Bytes data, const std::string& name) {
   }
 }
 
+void write_all_at(int fd, std::uint64_t offset, Bytes data, const std::string& name) {
+  while (!data.empty()) {
+    const ssize_t count = pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw OutputError(fmt::format("{}: cannot be written: {}", display_path(name), reason()));
+    data = data.subspan(static_cast<std::size_t>(count));
+    offset += static_cast<std::uint64_t>(count);
+  }
+}
+
 void sync_directory(const std::string& path) {
   const Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd || fsync(fd.get()) != 0)
@@ -195,6 +230,8 @@ OutputFile::OutputFile(std::string path, bool overwrite)
     temporary_.clear();
     throw OutputError(fmt::format("{}: cannot be created: {}", display_path(path_), reason()));
   }
+  if (mode_ && fchmod(fd_.get(), *mode_) != 0)
+    throw OutputError(fmt::format("{}: permissions cannot be kept: {}", display_path(path_), reason()));
 }
 
 /// Deals with what is there under the name: refuses it, opens it if it is to be written through, or finds the file that
@@ -211,6 +248,7 @@ void OutputFile::open_existing() {
     return;
   }
   if (!overwrite_) throw OutputError(fmt::format("{}: exists already; --force replaces it", display_path(path_)));
+  mode_ = status.st_mode & 07777;
   if (lstat(path_.c_str(), &status) != 0 || !S_ISLNK(status.st_mode)) return;
   const std::unique_ptr<char, decltype(&std::free)> resolved(realpath(path_.c_str(), nullptr), &std::free);
   if (resolved) path_ = resolved.get();
@@ -250,13 +288,7 @@ MappedFile OutputFile::written() {
 void OutputFile::write_at(std::uint64_t offset, Bytes data) {
   refuse_stream();
   flush();
-  while (!data.empty()) {
-    const ssize_t count = pwrite(fd_.get(), data.data(), data.size(), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw OutputError(fmt::format("{}: cannot be written: {}", display_path(path_), reason()));
-    data = data.subspan(static_cast<std::size_t>(count));
-    offset += static_cast<std::uint64_t>(count);
-  }
+  write_all_at(fd_.get(), offset, data, path_);
 }
 
 void OutputFile::flush() {
@@ -295,10 +327,20 @@ void write_file(const std::string& path, std::string_view content, bool overwrit
 
 FileLock::FileLock(const std::string& path) : fd_(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
   if (!fd_) throw OutputError(fmt::format("{}: lock file cannot be opened: {}", display_path(path), reason()));
-  if (flock(fd_.get(), LOCK_EX | LOCK_NB) == 0) return;
-  if (errno == EWOULDBLOCK)
-    throw Locked(fmt::format("{}: locked by another run; wait for it to end", display_path(path)));
-  throw OutputError(fmt::format("{}: cannot be locked: {}", display_path(path), reason()));
+  lock(fd_, path);
+}
+
+Fd open_locked(const std::string& path, bool writable) {
+  for (;;) {
+    Fd fd(open(path.c_str(), (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK));
+    if (!fd && (!writable || errno == ENOENT || errno == ENOTDIR || errno == EISDIR))
+      throw MissingInput(fmt::format("{}: cannot be opened: {}", display_path(path), reason()));
+    if (!fd) throw OutputError(fmt::format("{}: cannot be opened for writing: {}", display_path(path), reason()));
+    const struct stat ours = status_of(fd, path);
+    lock(fd, path);
+    struct stat named {};
+    if (stat(path.c_str(), &named) == 0 && named.st_dev == ours.st_dev && named.st_ino == ours.st_ino) return fd;
+  }
 }
 
 }  // namespace cbir

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <numeric>
@@ -19,7 +18,6 @@
 namespace cbir {
 namespace {
 
-constexpr std::array kTypes = {"flat", "ivf", "hnsw", "lsh"};
 constexpr std::size_t kTriedRows = 100'000;  // at most; more are judged by samples
 constexpr std::size_t kSmallShare = 4;       // the smaller sample's rows are the larger one's by this
 constexpr std::size_t kSingleQueries = 64;
@@ -90,15 +88,15 @@ double grown(double smaller, double larger, double rows, double all) {
 
 }  // namespace
 
-Choice choose_type(const Segment& segment, const IndexMeta& meta, const StructureOptions& options, double target_recall,
-                   const std::string& path) {
+Choice choose_type(const Segment& segment, const IndexMeta& meta, std::span<const std::string> types,
+                   const StructureOptions& options, double target_recall, const std::string& path) {
   const std::size_t all = segment.size(), rows = std::min(all, kTriedRows);
   Scratch large(segment, rows, meta, path);
   std::optional<Scratch> small;
   if (rows < all) small.emplace(segment, rows / kSmallShare, meta, path);
   Choice choice;
   double least = 0;
-  for (const std::string type : kTypes) {
+  for (const std::string& type : types) {
     Trial trial = large.attempt(type, options, target_recall);
     if (small) {
       const Times before = small->attempt(type, options, target_recall).times;

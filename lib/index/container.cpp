@@ -3,7 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <numeric>
+#include <thread>
+#include <tuple>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/text.hpp>
@@ -66,16 +70,16 @@ void check_magic(Bytes file, const std::string& name) {
                                  display_path(name)));
 }
 
-Head read_head(Bytes file, const std::string& name) {
-  check_magic(file, name);
-  if (file.size() < kPage)
-    damaged(name, fmt::format("cut off after {} bytes, {} were expected at least", file.size(), kPage));
-  if (!sound_record(file.first(kHeadBytes))) damaged(name, "the head's checksum does not match");
-  Head head{.major = field<std::uint16_t>(file, 8),
-            .minor = field<std::uint16_t>(file, 10),
-            .endian_tag = field<std::uint32_t>(file, 12),
-            .required_features = field<std::uint64_t>(file, 16),
-            .optional_features = field<std::uint64_t>(file, 24)};
+Head read_head(Bytes page, const std::string& name) {
+  check_magic(page, name);
+  if (page.size() < kPage)
+    damaged(name, fmt::format("cut off after {} bytes, {} were expected at least", page.size(), kPage));
+  if (!sound_record(page.first(kHeadBytes))) damaged(name, "the head's checksum does not match");
+  Head head{.major = field<std::uint16_t>(page, 8),
+            .minor = field<std::uint16_t>(page, 10),
+            .endian_tag = field<std::uint32_t>(page, 12),
+            .required_features = field<std::uint64_t>(page, 16),
+            .optional_features = field<std::uint64_t>(page, 24)};
   if (head.endian_tag != kEndianTag)  // nothing after this can be read, so it cannot wait for the other checksums
     throw Incompatible(
         fmt::format("{}: an index of a big-endian machine; this program reads little-endian ones: build it "
@@ -99,8 +103,8 @@ void check_version(const Head& head, const std::string& name) {
 }
 
 /// Why the root in `slot` cannot be used; empty if its record is sound and fits the file.
-std::string read_root(Bytes file, std::size_t slot, Root& root) {
-  const Bytes record = file.subspan(kRootOffsets[slot], kRootBytes);
+std::string read_root(Bytes page, std::size_t slot, std::uint64_t file_bytes, Root& root) {
+  const Bytes record = page.subspan(kRootOffsets[slot], kRootBytes);
   if (!sound_record(record)) return "the checksum of a root record does not match";
   if (as_text(record.first(kRootMagic.size())) != kRootMagic) return "a root record has another signature";
   root = {.generation = field<std::uint64_t>(record, 8),
@@ -110,7 +114,7 @@ std::string read_root(Bytes file, std::size_t slot, Root& root) {
           .table_digest = digest_at(record, 40),
           .next_id = field<std::uint64_t>(record, 56)};
   if (root.generation % 2 != slot) return fmt::format("generation {} lies in slot {}", root.generation, slot);
-  if (root.end > file.size()) return fmt::format("the file is cut off: {} bytes of {}", file.size(), root.end);
+  if (root.end > file_bytes) return fmt::format("the file is cut off: {} bytes of {}", file_bytes, root.end);
   const bool fits = root.table_offset % kPage == 0 && root.table_offset >= kPage && root.table_bytes > 0 &&
                     root.table_bytes % kEntryBytes == 0 && root.table_offset < root.end &&
                     root.table_bytes <= root.end - root.table_offset &&
@@ -148,6 +152,16 @@ std::vector<Section> read_table(Bytes file, const Root& root, const std::string&
   return sections;
 }
 
+/// Compares sections, by their numbers, with a segment and kind.
+struct KeyLess {
+  using Key = std::tuple<const std::uint32_t&, const SectionKind&>;
+  const std::vector<Section>& sections;
+
+  Key key(std::uint32_t i) const { return {sections[i].segment, sections[i].kind}; }
+  bool operator()(std::uint32_t a, const Key& b) const { return key(a) < b; }
+  bool operator()(const Key& a, std::uint32_t b) const { return a < key(b); }
+};
+
 }  // namespace
 
 std::string_view to_string(SectionKind kind) {
@@ -169,55 +183,81 @@ std::string_view to_string(SectionKind kind) {
     case SectionKind::tombstones:
       return "tombstones";
     case SectionKind::unused:
-      return "unused bytes";
+      return "unused";
+    case SectionKind::label_hashes:
+      return "label hashes";
     case SectionKind::int8_codes:
     case SectionKind::list_codes:
     case SectionKind::hyperplane_codes:
       return "codes";
     case SectionKind::int8_factors:
     case SectionKind::list_factors:
-      return "factors of the codes";
+      return "factors";
     case SectionKind::centroids:
       return "centroids";
     case SectionKind::codebooks:
       return "codebooks";
     case SectionKind::list_offsets:
-      return "offsets of the lists";
+      return "list offsets";
     case SectionKind::list_rows:
-      return "rows of the lists";
+      return "list rows";
     case SectionKind::graph_nodes:
-      return "nodes of the graph";
+      return "graph nodes";
     case SectionKind::graph_links:
     case SectionKind::graph_upper:
-      return "links of the graph";
+      return "graph links";
     case SectionKind::hyperplanes:
       return "hyperplanes";
   }
   return "section";
 }
 
+bool checked_at_opening(SectionKind kind) {
+  switch (kind) {
+    case SectionKind::vectors:
+    case SectionKind::int8_codes:
+    case SectionKind::list_codes:
+    case SectionKind::hyperplane_codes:
+    case SectionKind::graph_nodes:
+      return false;
+    default:
+      return true;
+  }
+}
+
+void Container::set_sections(std::vector<Section> sections) {
+  sections_ = std::move(sections);
+  order_.resize(sections_.size());
+  std::iota(order_.begin(), order_.end(), 0);
+  std::stable_sort(order_.begin(), order_.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return std::tie(sections_[a].segment, sections_[a].kind) < std::tie(sections_[b].segment, sections_[b].kind);
+  });
+}
+
 void Container::read(const Root& root, Check check) {
   root_ = root;
-  sections_ = read_table(file_, root, name_);
+  set_sections(read_table(file_, root, name_));
   const bool whole = check == Check::all || root.end <= kWholeCheckBytes;
   for (const Section& section : sections_) {
-    if (!whole && section.kind == SectionKind::vectors) continue;
+    if (!whole && !checked_at_opening(section.kind)) continue;
     if (!sound_section(file_, section.offset, section.bytes, section.digest))
       damaged(name_,
               fmt::format("the {} at byte {} do not match their checksum", to_string(section.kind), section.offset));
   }
 }
 
-Container Container::parse(Bytes file, std::string name, Check check) {
+/// `page` is the first page, read at one moment before `file` was mapped: a writer may replace a root record at any
+/// time, and makes the file longer before that.
+Container Container::assemble(Bytes page, Bytes file, std::string name, Check check) {
   Container out;
   out.name_ = std::move(name);
   out.file_ = file;
-  out.head_ = read_head(file, out.name_);
-  if (!all_zero(file.subspan(kHeadBytes, kRootOffsets[0] - kHeadBytes)) ||
-      !all_zero(file.subspan(kRootOffsets[1] + kRootBytes, kPage - kRootOffsets[1] - kRootBytes)))
+  out.head_ = read_head(page, out.name_);
+  if (!all_zero(page.subspan(kHeadBytes, kRootOffsets[0] - kHeadBytes)) ||
+      !all_zero(page.subspan(kRootOffsets[1] + kRootBytes, kPage - kRootOffsets[1] - kRootBytes)))
     damaged(out.name_, "bytes of the first page that must be zero are not");
   Root roots[2];
-  const std::string reasons[2] = {read_root(file, 0, roots[0]), read_root(file, 1, roots[1])};
+  const std::string reasons[2] = {read_root(page, 0, file.size(), roots[0]), read_root(page, 1, file.size(), roots[1])};
   if (!reasons[0].empty() && !reasons[1].empty()) damaged(out.name_, reasons[0]);
   for (std::size_t slot = 0; slot < 2; ++slot) {
     if (!reasons[slot].empty())
@@ -236,11 +276,27 @@ Container Container::parse(Bytes file, std::string name, Check check) {
   return out;
 }
 
-Container Container::open(const std::string& path, Check check) {
-  MappedFile mapping(path);
-  Container out = parse(mapping.bytes(), path, check);
-  out.mapping_ = std::move(mapping);
-  return out;
+Container Container::parse(Bytes file, std::string name, Check check) {
+  return assemble(file.first(std::min<std::size_t>(file.size(), kPage)), file, std::move(name), check);
+}
+
+Container Container::open(const std::string& path, Check check) { return open(open_input(path), path, check); }
+
+/// What looks damaged may be a root record that was read while it was being written: then the page is another one now.
+Container Container::open(const Fd& file, const std::string& path, Check check) {
+  for (;;) {
+    regular_size(file, path);  // nothing else is read
+    const std::vector<std::byte> page = read_at(file, 0, kPage, path);
+    MappedFile mapping(file, regular_size(file, path), path);
+    try {
+      Container out = assemble(page, mapping.bytes(), path, check);
+      out.mapping_ = std::move(mapping);
+      return out;
+    } catch (const DamagedFile&) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      if (read_at(file, 0, kPage, path) == page) throw;
+    }
+  }
 }
 
 Container Container::salvage(const std::string& path, std::string& lost) {
@@ -253,7 +309,7 @@ Container Container::salvage(const std::string& path, std::string& lost) {
   Root roots[2];
   std::string reasons[2];
   for (std::size_t slot = 0; slot < 2; ++slot) {
-    reasons[slot] = read_root(out.file_, slot, roots[slot]);
+    reasons[slot] = read_root(out.file_, slot, out.file_.size(), roots[slot]);
     if (!reasons[slot].empty()) continue;
     try {
       out.read(roots[slot], Check::all);
@@ -271,17 +327,25 @@ Container Container::salvage(const std::string& path, std::string& lost) {
   return out;
 }
 
-Bytes Container::content(std::uint32_t segment, SectionKind kind, ElementType type) const {
-  const Section* found = nullptr;
-  for (const Section& section : sections_) {
-    if (section.segment != segment || section.kind != kind) continue;
-    if (found) damaged(name_, fmt::format("segment {} has {} twice", segment, to_string(kind)));
-    found = &section;
-  }
-  if (!found) damaged(name_, fmt::format("segment {} has no {}", segment, to_string(kind)));
+const Section* Container::find(std::uint32_t segment, SectionKind kind) const {
+  const auto [first, last] = std::equal_range(order_.begin(), order_.end(), std::tie(segment, kind), KeyLess{sections_});
+  if (first == last) return nullptr;
+  if (std::next(first) != last) damaged(name_, fmt::format("segment {} has {} twice", segment, to_string(kind)));
+  return &sections_[*first];
+}
+
+std::optional<Bytes> Container::optional_content(std::uint32_t segment, SectionKind kind, ElementType type) const {
+  const Section* const found = find(segment, kind);
+  if (!found) return std::nullopt;
   if (found->type != type)
     damaged(name_, fmt::format("the {} of segment {} are of another type", to_string(kind), segment));
   return content(*found);
+}
+
+Bytes Container::content(std::uint32_t segment, SectionKind kind, ElementType type) const {
+  const std::optional<Bytes> found = optional_content(segment, kind, type);
+  if (!found) damaged(name_, fmt::format("segment {} has no {}", segment, to_string(kind)));
+  return *found;
 }
 
 std::vector<std::uint32_t> Container::segments() const {

@@ -27,9 +27,11 @@ inline constexpr std::size_t kHeadBytes = 64;
 inline constexpr std::size_t kRootBytes = 512;
 inline constexpr std::size_t kRootOffsets[2] = {512, 1024};  ///< generation g lies in slot g mod 2
 inline constexpr std::size_t kEntryBytes = 64;               ///< of the section table
-inline constexpr std::uint16_t kMajor = 1, kMinor = 0;
+inline constexpr std::uint16_t kMajor = 1, kMinor = 1;
 inline constexpr std::uint32_t kEndianTag = 0x01020304;
-inline constexpr std::uint64_t kKnownFeatures = 0;              ///< required ones that this version reads
+/// A required feature: sections of removed rows and of earlier generations may be there. Set in all files since 1.1.
+inline constexpr std::uint64_t kGrowing = 1;
+inline constexpr std::uint64_t kKnownFeatures = kGrowing;       ///< required ones that this version reads
 inline constexpr std::uint64_t kWholeCheckBytes = 64ULL << 20;  ///< up to this size, opening checks everything
 
 inline std::uint64_t padded(std::uint64_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
@@ -45,6 +47,7 @@ enum class SectionKind : std::uint32_t {
   path_hashes = 7,
   tombstones = 8,  ///< a bit a row: removed
   unused = 9,      ///< what an earlier generation had and this one has not; kept under its checksum
+  label_hashes = 10,
   int8_codes = 16,
   int8_factors = 17,
   centroids = 32,  ///< of segment 0, as all that the segments of an index share
@@ -75,7 +78,7 @@ struct Section {
 struct Head {
   std::uint16_t major = container::kMajor, minor = container::kMinor;
   std::uint32_t endian_tag = container::kEndianTag;
-  std::uint64_t required_features = 0, optional_features = 0;
+  std::uint64_t required_features = container::kGrowing, optional_features = 0;
 };
 
 struct Root {
@@ -87,6 +90,10 @@ struct Root {
   std::uint64_t next_id = 0;
 };
 
+/// Whether opening checks sections of this kind in files of more than kWholeCheckBytes. Of those that it does not,
+/// wrong values make wrong scores, and never a wild read.
+bool checked_at_opening(SectionKind kind);
+
 /// Fixed-size records as they lie in the file, own checksum included.
 std::vector<std::byte> serialize(const Head& head);
 std::vector<std::byte> serialize(const Root& root);
@@ -95,8 +102,9 @@ std::vector<std::byte> serialize(const std::vector<Section>& table);
 /// A container opened for reading.
 class Container {
  public:
-  /// Throws MissingInput, DamagedFile, Incompatible.
+  /// The newest generation, whatever a writer does meanwhile. Throws MissingInput, DamagedFile, Incompatible.
   static Container open(const std::string& path, Check check);
+  static Container open(const Fd& file, const std::string& path, Check check);
   /// As open, of bytes that the caller keeps.
   static Container parse(Bytes file, std::string name, Check check);
   /// The newest generation that is sound in everything, though the other root may not be. Throws DamagedFile if there
@@ -112,14 +120,21 @@ class Container {
   Bytes bytes() const noexcept { return file_; }
 
   Bytes content(const Section& section) const { return file_.subspan(section.offset, section.bytes); }
+  /// The one such section, or nothing. Throws DamagedFile if there are several.
+  const Section* find(std::uint32_t segment, SectionKind kind) const;
   /// The content of the one such section. Throws DamagedFile if there is none, several, or one of another type.
   Bytes content(std::uint32_t segment, SectionKind kind, ElementType type) const;
+  /// The same of a section that need not be there.
+  std::optional<Bytes> optional_content(std::uint32_t segment, SectionKind kind, ElementType type) const;
   /// Numbers of the segments, ascending.
   std::vector<std::uint32_t> segments() const;
 
  private:
   friend class ContainerWriter;
+  friend class ContainerAppender;
+  static Container assemble(Bytes page, Bytes file, std::string name, Check check);
   void read(const Root& root, Check check);
+  void set_sections(std::vector<Section> sections);
 
   std::string name_;
   MappedFile mapping_;
@@ -127,6 +142,7 @@ class Container {
   Head head_;
   Root root_;
   std::vector<Section> sections_;
+  std::vector<std::uint32_t> order_;  ///< of the sections by segment and kind
 };
 
 /// Takes sections one after another, streamed.
@@ -144,6 +160,9 @@ class SectionWriter {
     write(std::as_bytes(elements));
     end();
   }
+
+  /// The sections that there are up to now, for reading.
+  virtual Container written() = 0;
 };
 
 /// Writes a container of one generation: sections one after another, streamed, then table and roots.
@@ -155,8 +174,8 @@ class ContainerWriter : public SectionWriter {
   void begin(std::uint32_t segment, SectionKind kind, ElementType type) override;
   void write(Bytes data) override;
   void end() override;
-  /// The sections that are ended, for reading; of no generation yet, so without root.
-  Container written();
+  /// Of no generation yet, so without root.
+  Container written() override;
   /// Makes the file visible; returns its size.
   std::uint64_t finish(std::uint64_t next_id);
 

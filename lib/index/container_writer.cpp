@@ -106,7 +106,7 @@ Container ContainerWriter::written() {
   out.name_ = name_;
   out.mapping_ = file_.written();
   out.file_ = out.mapping_.bytes();
-  out.sections_ = table_;
+  out.set_sections(table_);
   return out;
 }
 

@@ -12,6 +12,7 @@
 #include <cbir/index/vectors.hpp>
 
 #include "lib/index/aligned.hpp"
+#include "lib/index/find_rows.hpp"
 #include "lib/index/opened.hpp"
 #include "lib/index/plain_scan.hpp"
 #include "lib/index/structures.hpp"
@@ -34,12 +35,23 @@ struct Index::Impl : OpenedIndex {
     for (const Segment& segment : segments) structures.push_back(open_structure(container, meta, segment));
   }
 
-  const Segment& segment_at(std::uint64_t position) const {
+  RowPlace row_at(std::uint64_t position) const {
     if (position >= info.rows)
       throw UsageError(fmt::format("{}: row {} was asked for, the index has {}", display_path(container.name()),
                                    position, info.rows));
-    return *std::prev(std::upper_bound(segments.begin(), segments.end(), position,
-                                       [](std::uint64_t p, const Segment& s) { return p < s.first_position; }));
+    return place(position);
+  }
+  /// Of a row by its position in the file, which counts removed rows, too.
+  std::uint64_t id_of_physical(std::uint64_t position) const {
+    const Segment& segment =
+        *std::prev(std::upper_bound(segments.begin(), segments.end(), position,
+                                    [](std::uint64_t p, const Segment& s) { return p < s.first_position; }));
+    return segment.ids[position - segment.first_position];
+  }
+  std::vector<std::uint64_t> positions(const std::vector<RowPlace>& places) const {
+    std::vector<std::uint64_t> out(places.size());
+    std::transform(places.begin(), places.end(), out.begin(), [&](const RowPlace& p) { return position(p); });
+    return out;
   }
   AlignedFloats prepare(MatrixView<const float> queries) const;
   std::vector<TopK> search(MatrixView<const float> prepared, std::size_t k, const SearchEffort& effort,
@@ -65,38 +77,38 @@ Index Index::open(const std::string& path, Check check) {
 const IndexInfo& Index::info() const noexcept { return impl_->info; }
 const std::string& Index::path() const noexcept { return impl_->container.name(); }
 
-std::uint64_t Index::id(std::uint64_t position) const {
-  const Segment& segment = impl_->segment_at(position);
-  return segment.ids[position - segment.first_position];
-}
+std::uint64_t Index::id(std::uint64_t position) const { return impl_->OpenedIndex::id(impl_->row_at(position)); }
 
 std::optional<std::uint64_t> Index::position_of(std::uint64_t id) const {
-  for (const Segment& segment : impl_->segments) {
-    const auto found = std::lower_bound(segment.ids.begin(), segment.ids.end(), id);
-    if (found != segment.ids.end() && *found == id)
-      return segment.first_position + static_cast<std::uint64_t>(found - segment.ids.begin());
-  }
-  return std::nullopt;
+  const std::vector<Segment>& segments = impl_->segments;
+  const auto after = std::upper_bound(segments.begin(), segments.end(), id,
+                                      [](std::uint64_t i, const Segment& s) { return i < s.ids.front(); });
+  if (after == segments.begin()) return std::nullopt;
+  const auto segment = std::prev(after);
+  const auto found = std::lower_bound(segment->ids.begin(), segment->ids.end(), id);
+  const RowPlace place{static_cast<std::size_t>(segment - segments.begin()),
+                       static_cast<std::size_t>(found - segment->ids.begin())};
+  if (found == segment->ids.end() || *found != id || !impl_->live[place.segment][place.row]) return std::nullopt;
+  return impl_->position(place);
 }
 
 RowInfo Index::row(std::uint64_t position) const {
-  const Segment& segment = impl_->segment_at(position);
-  return impl_->parse(segment, position - segment.first_position);
+  const RowPlace place = impl_->row_at(position);
+  return impl_->parse(impl_->segments[place.segment], place.row);
 }
 
 std::vector<std::uint64_t> Index::find_path(std::string_view path) const {
-  const std::uint64_t hash = xxh3_64(as_bytes(path));
-  std::vector<std::uint64_t> found;
-  for (const Segment& segment : impl_->segments)
-    for (std::size_t i = 0; i < segment.size(); ++i)
-      if (segment.path_hashes[i] == hash && impl_->parse(segment, i).path == path)
-        found.push_back(segment.first_position + i);
-  return found;
+  const std::string wanted(path);
+  return impl_->positions(find_paths(*impl_, {&wanted, 1}).front());
+}
+
+std::vector<std::uint64_t> Index::find_label(std::string_view label) const {
+  return impl_->positions(cbir::find_label(*impl_, label));
 }
 
 std::span<const float> Index::vector(std::uint64_t position) const {
-  const Segment& segment = impl_->segment_at(position);
-  return segment.vectors.row(position - segment.first_position).first(dim());
+  const RowPlace place = impl_->row_at(position);
+  return impl_->segments[place.segment].vectors.row(place.row).first(dim());
 }
 
 /// Queries checked, normalised under cosine, and padded as the rows are.
@@ -127,7 +139,8 @@ std::vector<TopK> Index::Impl::search(MatrixView<const float> prepared, std::siz
                                       SearchCounts& counts) const {
   std::vector<TopK> best(prepared.rows, TopK(k));
   for (std::size_t i = 0; i < segments.size(); ++i) {
-    const RowMask mask{.words = {}, .passing = segments[i].size()};
+    const RowMask mask = live[i].mask();
+    if (mask.passing == 0) continue;
     if (effort.exact) PlainScan(segments[i], info.metric).search(prepared, effort, mask, best, counts);
     else structures[i]->search(prepared, effort, mask, best, counts);
   }
@@ -152,7 +165,7 @@ std::vector<std::vector<Hit>> Index::search(MatrixView<const float> queries, std
   }
   counts.queries += queries.rows;
   for (auto& hits : out)  // ids ascend with the position, so the order stays
-    for (Hit& hit : hits) hit.id = id(hit.id);
+    for (Hit& hit : hits) hit.id = impl_->id_of_physical(hit.id);
   return out;
 }
 
@@ -161,18 +174,33 @@ void Index::score_all(
     const std::function<void(std::size_t first_query, MatrixView<const float> scores)>& consume) const {
   const AlignedFloats prepared = impl_->prepare(queries);
   const MatrixView<const float> all(prepared.data(), queries.rows, padded_dim(dim()));
-  // Blocks small enough for the memory, and for every thread to get some.
-  const std::size_t fitting = kScoreBytes / sizeof(float) / size() / kTile * kTile;
+  // Blocks small enough for the memory, and for every thread to get some. A segment's scores are made with those of its
+  // removed rows, which are then left out.
+  const std::uint64_t columns = std::max<std::uint64_t>(size() + info().removed, 1);
+  const std::size_t fitting = kScoreBytes / sizeof(float) / columns / kTile * kTile;
   const std::size_t share = (queries.rows + worker_threads() - 1) / worker_threads();
   const std::size_t block = std::clamp<std::size_t>(std::min(fitting, share), 1, kMaxQueries);
   parallel_blocks(queries.rows, block, [&](std::size_t begin, std::size_t end) {
-    std::vector<float> buffer((end - begin) * size());
-    const MatrixView<float> scores(buffer.data(), end - begin, size());
-    for (const Segment& segment : impl_->segments) {
-      const MatrixView<float> part(buffer.data() + segment.first_position, end - begin, segment.size(), size());
-      score_all_pairs(info().metric, slice(all, begin, end), segment.vectors, part);
+    const std::size_t count = end - begin;
+    std::vector<float> buffer(count * size()), all_rows;
+    for (std::size_t i = 0; i < impl_->segments.size(); ++i) {
+      const Segment& segment = impl_->segments[i];
+      const LiveRows& live = impl_->live[i];
+      float* const to = buffer.data() + impl_->first_lives[i];
+      if (live.every()) {
+        score_all_pairs(info().metric, slice(all, begin, end), segment.vectors, {to, count, segment.size(), size()});
+        continue;
+      }
+      all_rows.resize(count * segment.size());
+      const MatrixView<float> scores(all_rows.data(), count, segment.size());
+      score_all_pairs(info().metric, slice(all, begin, end), segment.vectors, scores);
+      for (std::size_t q = 0; q < count; ++q) {
+        float* next = to + q * size();
+        for (std::size_t row = 0; row < segment.size(); ++row)
+          if (live[row]) *next++ = scores.row(q)[row];
+      }
     }
-    consume(begin, scores);
+    consume(begin, MatrixView<const float>(buffer.data(), count, size()));
   });
 }
 

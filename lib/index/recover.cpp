@@ -12,6 +12,7 @@ RecoverReport recover_index(const std::string& path, const std::string& output, 
   const Container& container = index.container;
   ContainerWriter writer(output, force);
   for (const Section& section : container.sections()) {
+    if (section.kind == SectionKind::unused) continue;
     writer.begin(section.segment, section.kind, section.type);
     writer.write(container.content(section));
     writer.end();

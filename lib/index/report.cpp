@@ -15,6 +15,8 @@ nlohmann::ordered_json fields(const IndexInfo& info) {
   out["type"] = info.type;
   out["metric"] = to_string(info.metric);
   out["rows"] = info.rows;
+  if (info.removed) out["removed"] = info.removed;
+  out["segments"] = info.segments;
   out["dim"] = info.dim;
   out["normalization"] = info.normalization;
   if (!info.encoder.empty()) out["encoder"] = info.encoder;
@@ -23,6 +25,8 @@ nlohmann::ordered_json fields(const IndexInfo& info) {
   out["generation"] = info.generation;
   out["bytes"] = info.bytes;
   if (info.leftover) out["leftover"] = info.leftover;
+  if (!info.parameters.empty()) out["parameters"] = info.parameters;
+  out["parts"] = info.parts;
   return out;
 }
 
@@ -31,8 +35,12 @@ nlohmann::ordered_json fields(const IndexInfo& info) {
 std::string to_tsv(const IndexInfo& info) {
   const nlohmann::ordered_json known = fields(info);
   std::string out;
-  for (const auto& [name, value] : known.items())
-    out += fmt::format("{}\t{}\n", name, value.is_string() ? tsv_escape(value.get<std::string>()) : value.dump());
+  for (const auto& [name, value] : known.items()) {
+    if (value.is_object())
+      for (const auto& [inner, number] : value.items()) out += fmt::format("{}.{}\t{}\n", name, inner, number.dump());
+    else
+      out += fmt::format("{}\t{}\n", name, value.is_string() ? tsv_escape(value.get<std::string>()) : value.dump());
+  }
   return out;
 }
 
@@ -51,6 +59,19 @@ std::string verdict(const std::string& path, const IndexInfo& info) {
                      info.leftover ? fmt::format("; {} after its end, left by an append that was cut short",
                                                  counted(info.leftover, "byte"))
                                    : "");
+}
+
+std::string verdict(const std::string& path, const ChangeReport& report) {
+  std::string done;
+  if (report.added) done = "added " + counted(report.added, "row");
+  if (report.removed) done += fmt::format("{}removed {}", done.empty() ? "" : ", ", counted(report.removed, "row"));
+  return fmt::format("{}: {}; {} now, {}\n", display_path(path), done.empty() ? "nothing was removed" : done,
+                     counted(report.rows, "row"), human_bytes(report.bytes));
+}
+
+std::string verdict(const std::string& path, const MergeReport& report) {
+  return fmt::format("{}: {}, {}; ids {}\n", display_path(path), counted(report.rows, "row"),
+                     human_bytes(report.bytes), report.ids_kept ? "kept" : "given anew, from 0");
 }
 
 std::string verdict(const std::string& output, const RecoverReport& report) {

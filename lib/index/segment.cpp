@@ -26,6 +26,13 @@ Segment read_segment(const Container& container, std::uint32_t number, std::size
   out.ids = numbers(SectionKind::ids);
   out.row_offsets = numbers(SectionKind::row_offsets);
   out.path_hashes = numbers(SectionKind::path_hashes);
+  const auto optional_numbers = [&](SectionKind kind) {
+    return container.optional_content(number, kind, ElementType::uint64);
+  };
+  const std::optional<Bytes> label_hashes = optional_numbers(SectionKind::label_hashes),
+                             removed = optional_numbers(SectionKind::tombstones);
+  if (label_hashes) out.label_hashes = elements<std::uint64_t>(*label_hashes);
+  if (removed) out.removed = elements<std::uint64_t>(*removed);
   out.rows = as_text(container.content(number, SectionKind::rows, ElementType::byte));
   const Bytes vectors = container.content(number, SectionKind::vectors, ElementType::float32);
   out.vectors = {elements<float>(vectors).data(), out.ids.size(), padded_dim(dim)};
@@ -41,6 +48,10 @@ Segment read_segment(const Container& container, std::uint32_t number, std::size
              vectors.size() % (sizeof(float) * padded_dim(dim)) == 0,
          "there are not as many vectors as ids");
   demand(out.row_offsets.size() == rows + 1 && out.path_hashes.size() == rows, "there are not as many rows as ids");
+  demand(!label_hashes || out.label_hashes.size() == rows, "there are not as many labels as ids");
+  demand(!removed || (out.removed.size() == (rows + 63) / 64 &&
+                      (rows % 64 == 0 || out.removed.back() >> rows % 64 == 0)),
+         "its tombstones are not of its rows");
   demand(out.row_offsets.front() == 0 && out.row_offsets.back() == out.rows.size() &&
              std::is_sorted(out.row_offsets.begin(), out.row_offsets.end()),
          "row offsets do not ascend through the rows");

@@ -13,12 +13,14 @@ namespace cbir {
 
 struct Segment {
   std::uint32_t number = 0;          ///< in the table of sections
-  std::uint64_t first_position = 0;  ///< of its first row among all rows of the index
+  std::uint64_t first_position = 0;  ///< of its first row among all rows of the file, removed ones included
   MatrixView<const float> vectors;   ///< rows x padded_dim(dim)
   std::span<const std::uint64_t> ids;
-  std::span<const std::uint64_t> row_offsets;  ///< one more than rows
-  std::span<const std::uint64_t> path_hashes;  ///< xxh3_64 of each row's path
-  std::string_view rows;                       ///< JSON lines
+  std::span<const std::uint64_t> row_offsets;   ///< one more than rows
+  std::span<const std::uint64_t> path_hashes;   ///< xxh3_64 of each row's path
+  std::span<const std::uint64_t> label_hashes;  ///< xxh3_64 of each row's label, 0: it has none; empty in version 1.0
+  std::span<const std::uint64_t> removed;       ///< a bit a row; empty if none is removed
+  std::string_view rows;                        ///< JSON lines
 
   std::size_t size() const noexcept { return ids.size(); }
   std::string_view line(std::size_t row) const;  ///< without the newline

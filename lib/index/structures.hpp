@@ -7,6 +7,8 @@
 
 namespace cbir {
 
+inline constexpr const char* kStructureTypes[] = {"flat"};
+
 /// The builder for a new index of meta.type over so many rows; adds the structure's parameters to `meta`. Throws
 /// UsageError for an unknown type, or options that do not fit.
 std::unique_ptr<StructureBuilder> make_builder(IndexMeta& meta, const StructureOptions& options, std::uint64_t rows);

@@ -9,7 +9,9 @@
 #include <cbir/index/index.hpp>
 #include <cbir/index/vectors.hpp>
 
+#include "lib/index/find_rows.hpp"
 #include "lib/index/opened.hpp"
+#include "lib/index/structures.hpp"
 
 namespace cbir {
 namespace {
@@ -21,8 +23,11 @@ std::string fault(const OpenedIndex& index, const Segment& segment, std::size_t 
   if (index.info.metric == Metric::cosine && !(std::abs(length - 1) <= kUnitTolerance))
     return fmt::format("its vector has norm {:g}, 1 was expected", length);
   try {
-    const std::string path = index.parse(segment, row).path;
-    return segment.path_hashes[row] == xxh3_64(as_bytes(path)) ? "" : "its path does not match the path's hash";
+    const RowInfo known = index.parse(segment, row);
+    if (segment.path_hashes[row] != xxh3_64(as_bytes(known.path))) return "its path does not match the path's hash";
+    if (!segment.label_hashes.empty() && segment.label_hashes[row] != label_hash(known))
+      return "its label does not match the label's hash";
+    return "";
   } catch (const DamagedFile& error) {
     return error.what();
   }
@@ -45,7 +50,8 @@ IndexInfo verify_index(const std::string& path) {
     });
     if (first_bad < segment.size())
       throw DamagedFile(fmt::format("{}: damaged index: row {}: {}; build it again", display_path(path),
-                                    segment.first_position + first_bad, fault(index, segment, first_bad)));
+                                    segment.ids[first_bad], fault(index, segment, first_bad)));
+    open_structure(index.container, index.meta, segment)->verify();
   }
   return index.info;
 }

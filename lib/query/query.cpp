@@ -119,6 +119,7 @@ QueryReport query_rows(const Index& index, std::span<const std::uint64_t> positi
 
 std::uint64_t position_of_id(const Index& index, std::uint64_t id) {
   if (const auto position = index.position_of(id)) return *position;
+  if (index.size() == 0) throw MissingInput(fmt::format("{}: no row is left in it", display_path(index.path())));
   throw MissingInput(fmt::format("{}: no row has the id {}; its {} have ids from {} to {}", display_path(index.path()),
                                  id, counted(index.size(), "row"), index.id(0), index.id(index.size() - 1)));
 }

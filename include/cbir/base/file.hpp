@@ -33,6 +33,12 @@ class Fd {
 /// Opens for reading. Throws MissingInput naming the path and the system's reason.
 Fd open_input(const std::string& path);
 
+/// The size of what is open. Throws MissingInput if that is not a regular file.
+std::uint64_t regular_size(const Fd& fd, const std::string& path);
+
+/// Up to `bytes` bytes from `offset` on; fewer where the file ends. Throws MissingInput.
+std::vector<std::byte> read_at(const Fd& fd, std::uint64_t offset, std::size_t bytes, const std::string& path);
+
 /// The whole content of a regular file. Throws MissingInput if it cannot be read or is not a regular file, and
 /// ResourceLimit if it is larger than `max_bytes`.
 std::vector<std::byte> read_file(const std::string& path, std::uint64_t max_bytes = UINT64_MAX);
@@ -83,6 +89,9 @@ class MappedFile {
 /// Throws OutputError naming `name`.
 void write_all(int fd, Bytes data, const std::string& name);
 
+/// As write_all, from `offset` on; the descriptor's position stays.
+void write_all_at(int fd, std::uint64_t offset, Bytes data, const std::string& name);
+
 /// fsync of a folder, so that a rename in it lasts. Throws OutputError.
 void sync_directory(const std::string& path);
 
@@ -90,7 +99,8 @@ void sync_directory(const std::string& path);
 /// under a temporary one) in the same folder, then fsync, rename, fsync of the folder. Destroyed without commit(), or
 /// killed, it leaves nothing behind.
 /// "-" writes through to standard output, and the name of a pipe or device to that: such a thing is never replaced. Of
-/// a symbolic link what it points to is replaced.
+/// a symbolic link what it points to is replaced. What takes another file's place may be read and written by whom that
+/// could be.
 class OutputFile {
  public:
   /// With `overwrite` false an existing file is an OutputError that mentions --force, now and at commit().
@@ -123,6 +133,7 @@ class OutputFile {
   Fd fd_;
   std::vector<std::byte> buffer_;
   std::uint64_t size_ = 0;
+  std::optional<mode_t> mode_;  // of the file that is replaced
   bool overwrite_;
   bool direct_ = false;  // written through, as standard output, pipes and devices are
 };
@@ -139,5 +150,10 @@ class FileLock {
  private:
   Fd fd_;
 };
+
+/// Opens a file that is there, for reading and, if `writable`, for writing, and locks it exclusively (advisory) until
+/// the descriptor is closed. What is locked is what the name means once the lock is held, though the file may be
+/// replaced at any time by who holds its lock. Throws MissingInput, OutputError (it may not be written), Locked.
+Fd open_locked(const std::string& path, bool writable);
 
 }  // namespace cbir

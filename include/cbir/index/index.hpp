@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -61,6 +62,7 @@ struct BuildOptions {
   StructureOptions structure = {};
   SearchEffort effort = {};     ///< that searches use when they name none; 0: found by trial at the end of the build,
   double target_recall = .95;   ///< so that recall@10 is about this
+  std::uint64_t memory = 0;     ///< bytes that may be used besides what the file's pages take; 0: no limit
   bool force = false;           ///< replace an existing file
   bool allow_mismatch = false;  ///< join sets of different encoders
 };
@@ -83,14 +85,16 @@ struct BuildReport {
 /// Builds an index out of one or many sets; row ids count from 0 over all of them, in order.
 /// cosine normalises the rows. Throws UsageError (no such type), MissingInput (no rows), Incompatible (dimensions or
 /// fingerprints that differ, a zero row under cosine), DamagedFile (NaN or infinite values, with set and row),
-/// OutputError.
+/// OutputError, ResourceLimit (more memory than allowed is needed; thrown before any work).
 BuildReport build_index(const std::vector<std::string>& sets, const std::string& output, const BuildOptions& options);
 
 /// What an index says of itself.
 struct IndexInfo {
   std::string type;  ///< "flat"
   Metric metric = Metric::cosine;
-  std::uint64_t rows = 0;
+  std::uint64_t rows = 0;      ///< that are left
+  std::uint64_t removed = 0;   ///< that are in the file, but not in the index any more
+  std::uint64_t segments = 0;  ///< rows that were added together
   std::uint64_t dim = 0;
   std::uint64_t bytes = 0;
   std::uint64_t generation = 0;
@@ -98,10 +102,12 @@ struct IndexInfo {
   int version_major = 0, version_minor = 0;
   std::string encoder, fingerprint, preset;  ///< empty if the sets did not name one
   std::string normalization;
+  std::map<std::string, std::uint64_t> parameters;  ///< of the type
+  std::map<std::string, std::uint64_t> parts;       ///< bytes by what they hold: "vectors", "rows", "unused", ...
 };
 
 enum class Check {
-  opening,  ///< files of up to 64 MiB whole; larger ones but for vectors
+  opening,  ///< files of up to 64 MiB whole; larger ones but for vectors and their codes
   all
 };
 
@@ -118,12 +124,15 @@ class Index {
   std::uint64_t size() const noexcept { return info().rows; }
   std::size_t dim() const noexcept { return static_cast<std::size_t>(info().dim); }
 
-  /// Row by position (0 to size() - 1). Ids are given at build, kept for ever, and ascend with the position.
+  /// Row by position (0 to size() - 1) among those that are left. Ids are given when a row comes in, kept for ever,
+  /// never given again, and ascend with the position.
   std::uint64_t id(std::uint64_t position) const;
   std::optional<std::uint64_t> position_of(std::uint64_t id) const;
   RowInfo row(std::uint64_t position) const;
   /// Positions of all rows with this path, ascending.
   std::vector<std::uint64_t> find_path(std::string_view path) const;
+  /// Positions of all rows with this label, ascending.
+  std::vector<std::uint64_t> find_label(std::string_view label) const;
   /// The stored vector as float32 (normalised under cosine); dim() numbers.
   std::span<const float> vector(std::uint64_t position) const;
 
@@ -147,6 +156,59 @@ class Index {
   explicit Index(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+struct AddOptions {
+  bool replace = false;         ///< rows of paths that are there already give way to the new ones
+  bool allow_mismatch = false;  ///< add vectors of another encoder
+  bool name_by_id = false;      ///< rows of a bare .npy get their ids for paths, not their numbers in it
+};
+
+struct ChangeReport {
+  std::uint64_t added = 0, removed = 0;
+  std::uint64_t rows = 0;   ///< that are there now
+  std::uint64_t bytes = 0;  ///< of the index
+};
+
+// Changes in place. The index is the old one or the new one at any moment, whatever happens; readers are not disturbed,
+// and a second writer gets Locked. OutputError: the disk is full or broken; the index is as it was unless the message
+// says otherwise. An index of version 1.0 is Incompatible: compact_index rewrites it.
+
+/// Adds the rows of the sets as a segment of its own; takes time and bytes in proportion to what is added. Throws as
+/// build_index; Incompatible also if a path is there already, or for a set that does not go with the index.
+ChangeReport add_to_index(const std::string& path, const std::vector<std::string>& sets, const AddOptions& options);
+
+/// Rows to be removed: those that any of these names.
+struct RowSelection {
+  std::vector<std::string> paths, labels;
+};
+
+/// Removes rows, all of which may be. Throws MissingInput, with nothing changed, for a path or label that is not there.
+ChangeReport remove_from_index(const std::string& path, const RowSelection& selection);
+
+/// Writes what is left of an index as one segment, ids kept, in the newest format: in its place, or as `output` if that
+/// is not empty (replaced if `force`). What the structure has learned of its rows stays. Throws MissingInput if no row
+/// is left.
+ChangeReport compact_index(const std::string& path, const std::string& output, bool force);
+
+struct MergeOptions {
+  bool force = false;
+  bool allow_mismatch = false;  ///< join indexes of different encoders
+};
+
+struct MergeReport {
+  std::uint64_t rows = 0;
+  std::uint64_t bytes = 0;
+  bool ids_kept = false;
+};
+
+/// Builds an index out of the rows of others, of the first one's type. Ids are kept if each index's are above those of
+/// the ones before it; else all rows get new ones, from 0. Throws as build_index.
+MergeReport merge_indexes(const std::vector<std::string>& paths, const std::string& output,
+                          const MergeOptions& options);
+
+/// Writes the rows of an index as an embedding set of float32, which builds an index of the same scores. Returns the
+/// number of rows. Throws MissingInput if there are none, OutputError.
+std::uint64_t export_index(const std::string& path, const std::string& set_name, bool force);
 
 /// Checks everything in the file: every checksum, every row. Throws as Index::open does; returns what it counted.
 IndexInfo verify_index(const std::string& path);
