@@ -1,0 +1,210 @@
+// Compiled once for each instruction set by foreach_target.h; the best one is chosen at run time.
+//
+// A tile of queries is compared with a panel of rows: four codes of each row lie in one 32-bit lane, a query's four are
+// broadcast, so that every lane sums the products of its own row and no sum is added across lanes.
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "lib/index/flat_kernels.cpp"
+
+#define HWY_WANT_AVX3_DL  // the one with VNNI
+#undef HWY_DISABLED_TARGETS
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
+
+#include <hwy/foreach_target.h>  // before the rest
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "lib/index/flat_kernels.hpp"
+#include "lib/index/flat_reference.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace cbir {
+namespace HWY_NAMESPACE {
+namespace {
+
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+constexpr std::size_t kLanes = HWY_MAX_BYTES / sizeof(float);
+constexpr std::size_t kVectors = 2;  // of rows that are worked on at a time
+constexpr std::size_t kMaxQueries = HWY_MAX_BYTES >= 64 ? 8 : 4;
+
+using D = hn::FixedTag<float, kLanes>;
+using Int = hn::FixedTag<std::int32_t, kLanes>;
+using Sums = hn::Vec<Int>;
+
+#if HWY_TARGET <= HWY_AVX3_DL
+
+constexpr int kLargestQueryCode = 127;
+constexpr std::size_t kGroups = 1;  // that are summed at a time
+
+// In assembler: among the attributes of Highway's target this instruction's is missing in 1.0.3.
+HWY_INLINE void AddProducts(Sums& sum, const std::uint8_t* const rows, const std::int32_t* query) {
+  __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum.raw) : "v"(_mm512_loadu_si512(rows)), "m"(*query));
+}
+
+#else
+
+// Products of pairs are summed in 16 bits, which saturate: 2 * 2 * 255 * 31 fits.
+constexpr int kLargestQueryCode = 31;
+constexpr std::size_t kGroups = 2;
+
+#if HWY_MAX_BYTES == 64
+HWY_INLINE auto Rows(const std::uint8_t* from) { return _mm512_loadu_si512(from); }
+HWY_INLINE auto Query(const std::int32_t* from) { return _mm512_set1_epi32(*from); }
+HWY_INLINE auto PairProducts(__m512i rows, __m512i query) { return _mm512_maddubs_epi16(rows, query); }
+HWY_INLINE auto Add16(__m512i a, __m512i b) { return _mm512_add_epi16(a, b); }
+HWY_INLINE auto AddPairs(__m512i sums) { return _mm512_madd_epi16(sums, _mm512_set1_epi16(1)); }
+#elif HWY_MAX_BYTES == 32
+HWY_INLINE auto Rows(const std::uint8_t* from) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)); }
+HWY_INLINE auto Query(const std::int32_t* from) { return _mm256_set1_epi32(*from); }
+HWY_INLINE auto PairProducts(__m256i rows, __m256i query) { return _mm256_maddubs_epi16(rows, query); }
+HWY_INLINE auto Add16(__m256i a, __m256i b) { return _mm256_add_epi16(a, b); }
+HWY_INLINE auto AddPairs(__m256i sums) { return _mm256_madd_epi16(sums, _mm256_set1_epi16(1)); }
+#else
+HWY_INLINE auto Rows(const std::uint8_t* from) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)); }
+HWY_INLINE auto Query(const std::int32_t* from) { return _mm_set1_epi32(*from); }
+HWY_INLINE auto PairProducts(__m128i rows, __m128i query) { return _mm_maddubs_epi16(rows, query); }
+HWY_INLINE auto Add16(__m128i a, __m128i b) { return _mm_add_epi16(a, b); }
+HWY_INLINE auto AddPairs(__m128i sums) { return _mm_madd_epi16(sums, _mm_set1_epi16(1)); }
+#endif
+
+HWY_INLINE void AddProducts(Sums& sum, const std::uint8_t* rows, const std::int32_t* query) {
+  const auto first = PairProducts(Rows(rows), Query(query));
+  const auto second =
+      PairProducts(Rows(rows + kPanelRows * kCodeGroup), Query(query + kTileQueries));
+  sum = hn::Add(sum, Sums{AddPairs(Add16(first, second))});
+}
+
+#endif
+
+// found[q] gets the bits of the rows begin to begin + kVectors * kLanes of a panel.
+template <std::size_t kQueries>
+HWY_INLINE void ScanRows(const std::uint8_t* codes, const float* factors, std::size_t begin, const CodeQueries& queries,
+                         std::size_t first, std::uint32_t* found) {
+  const D d;
+  Sums sums[kQueries][kVectors];
+  for (std::size_t q = 0; q < kQueries; ++q)
+    for (Sums& sum : sums[q]) sum = hn::Set(Int(), queries.start[first + q]);
+  const std::size_t tile = first / kTileQueries;
+  const std::int32_t* query = queries.codes.data() + tile * queries.groups * kTileQueries + first % kTileQueries;
+  codes += begin * kCodeGroup;
+  for (std::size_t g = 0; g < queries.groups; g += kGroups) {
+    for (std::size_t q = 0; q < kQueries; ++q)
+      for (std::size_t v = 0; v < kVectors; ++v)
+        AddProducts(sums[q][v], codes + v * kLanes * kCodeGroup, query + q);
+    codes += kGroups * kPanelRows * kCodeGroup;
+    query += kGroups * kTileQueries;
+  }
+  const auto doubt = hn::Set(d, queries.doubt[tile]), weight = hn::Set(d, queries.square_weight);
+  for (std::size_t v = 0; v < kVectors; ++v) {
+    const auto factor = [&](RowFactor kind) {
+      return hn::LoadU(d, factors + static_cast<std::size_t>(kind) * kPanelRows + begin + v * kLanes);
+    };
+    const auto scale = factor(RowFactor::scale);
+    const auto margin = hn::MulAdd(doubt, factor(RowFactor::length), factor(RowFactor::residual));
+    const auto constant = queries.square_weight == 0 ? hn::Zero(d) : hn::Mul(weight, factor(RowFactor::square));
+    for (std::size_t q = 0; q < kQueries; ++q) {
+      const auto product = hn::Mul(hn::ConvertTo(d, sums[q][v]), scale);
+      const auto bound = hn::MulAdd(hn::Set(d, queries.slope[first + q]), product,
+                                    hn::MulAdd(hn::Set(d, queries.width[first + q]), margin, constant));
+      const auto passes = hn::Ge(bound, hn::Set(d, queries.threshold[first + q]));
+      if (HWY_LIKELY(hn::AllFalse(d, passes))) continue;
+      std::uint8_t bits[8] = {};
+      hn::StoreMaskBits(d, passes, bits);
+      std::uint32_t rows = 0;
+      std::memcpy(&rows, bits, sizeof rows);
+      found[q] |= rows << (begin + v * kLanes);
+    }
+  }
+}
+
+template <std::size_t kQueries>
+void ScanPanels(const CodePanels& panels, std::span<const std::uint32_t> which, const CodeQueries& queries,
+                std::size_t first, std::vector<Passing>& out) {
+  for (const std::uint32_t panel : which) {
+    const std::uint8_t* codes = panels.codes + panel * panels.dim * kPanelRows;
+    const float* factors = panels.factors + panel * panels.factor_kinds * kPanelRows;
+    std::uint32_t found[kQueries] = {};
+    for (std::size_t begin = 0; begin < kPanelRows; begin += kVectors * kLanes)
+      ScanRows<kQueries>(codes, factors, begin, queries, first, found);
+    for (std::size_t q = 0; q < kQueries; ++q)
+      if (HWY_UNLIKELY(found[q] != 0)) out.push_back({static_cast<std::uint32_t>(first + q), panel, found[q]});
+  }
+}
+
+void FindPassing(const CodePanels& panels, std::span<const std::uint32_t> which, const CodeQueries& queries,
+                 std::vector<Passing>& out) {
+  for (std::size_t q = 0; q < queries.count;) {
+    const std::size_t left = queries.count - q;
+    if (left >= kMaxQueries) {
+      ScanPanels<kMaxQueries>(panels, which, queries, q, out);
+      q += kMaxQueries;
+    } else if (left >= 4) {
+      ScanPanels<4>(panels, which, queries, q, out);
+      q += 4;
+    } else if (left >= 2) {
+      ScanPanels<2>(panels, which, queries, q, out);
+      q += 2;
+    } else {
+      ScanPanels<1>(panels, which, queries, q, out);
+      ++q;
+    }
+  }
+}
+
+#else
+
+constexpr int kLargestQueryCode = 0;
+
+void FindPassing(const CodePanels& panels, std::span<const std::uint32_t> which, const CodeQueries& queries,
+                 std::vector<Passing>& out) {
+  reference::find_passing(panels, which, queries, out);
+}
+
+#endif
+
+int LargestQueryCode() { return kLargestQueryCode; }
+const char* Target() { return hwy::TargetName(HWY_TARGET); }
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace cbir
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace cbir {
+namespace {
+HWY_EXPORT(FindPassing);
+HWY_EXPORT(LargestQueryCode);
+HWY_EXPORT(Target);
+}  // namespace
+
+CodeQueries::CodeQueries(std::size_t query_count, std::size_t dim)
+    : count(query_count), groups(dim / kCodeGroup), start(count), slope(count), width(count), threshold(count) {
+  const std::size_t tiles = (count + kTileQueries - 1) / kTileQueries;
+  codes.resize(tiles * groups * kTileQueries);
+  doubt.resize(tiles);
+}
+
+void CodeQueries::set_codes(std::size_t query, std::span<const std::int8_t> vector) {
+  std::int32_t* to = codes.data() + query / kTileQueries * groups * kTileQueries + query % kTileQueries;
+  std::int32_t sum = 0;
+  for (std::size_t g = 0; g < groups; ++g) std::memcpy(to + g * kTileQueries, &vector[g * kCodeGroup], kCodeGroup);
+  for (const std::int8_t code : vector) sum += code;
+  start[query] = -kCodeOffset * sum;
+}
+
+void find_passing(const CodePanels& panels, std::span<const std::uint32_t> which, const CodeQueries& queries,
+                  std::vector<Passing>& out) {
+  HWY_DYNAMIC_DISPATCH(FindPassing)(panels, which, queries, out);
+}
+
+int largest_query_code() { return HWY_DYNAMIC_DISPATCH(LargestQueryCode)(); }
+std::string code_target() { return HWY_DYNAMIC_DISPATCH(Target)(); }
+
+}  // namespace cbir
+#endif
