@@ -3,6 +3,7 @@
 // A tile of queries is compared with a panel of rows: four codes of each row lie in one 32-bit lane, a query's four are
 // broadcast, so that every lane sums the products of its own row and no sum is added across lanes.
 
+#undef CBIR_UNROLL
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lib/index/flat_kernels.cpp"
 
@@ -18,6 +19,13 @@
 
 #include "lib/index/flat_kernels.hpp"
 #include "lib/index/flat_reference.hpp"
+
+// Sums stay in registers only where every index of theirs is a constant.
+#ifdef __clang__
+#define CBIR_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define CBIR_UNROLL _Pragma("GCC unroll 8")
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace cbir {
@@ -86,13 +94,15 @@ template <std::size_t kQueries>
 HWY_INLINE void ScanRows(const std::uint8_t* codes, const float* factors, std::size_t begin, const CodeQueries& queries,
                          std::size_t first, std::uint32_t* found) {
   const D d;
+  const std::size_t tile = first / kTileQueries, groups = queries.groups;
+  const std::int32_t* query = queries.codes.data() + tile * groups * kTileQueries + first % kTileQueries;
   Sums sums[kQueries][kVectors];
+  CBIR_UNROLL
   for (std::size_t q = 0; q < kQueries; ++q)
-    for (Sums& sum : sums[q]) sum = hn::Set(Int(), queries.start[first + q]);
-  const std::size_t tile = first / kTileQueries;
-  const std::int32_t* query = queries.codes.data() + tile * queries.groups * kTileQueries + first % kTileQueries;
+    for (std::size_t v = 0; v < kVectors; ++v) sums[q][v] = hn::Set(Int(), queries.start[first + q]);
   codes += begin * kCodeGroup;
-  for (std::size_t g = 0; g < queries.groups; g += kGroups) {
+  for (std::size_t g = 0; g < groups; g += kGroups) {
+    CBIR_UNROLL
     for (std::size_t q = 0; q < kQueries; ++q)
       for (std::size_t v = 0; v < kVectors; ++v)
         AddProducts(sums[q][v], codes + v * kLanes * kCodeGroup, query + q);
@@ -100,18 +110,23 @@ HWY_INLINE void ScanRows(const std::uint8_t* codes, const float* factors, std::s
     query += kGroups * kTileQueries;
   }
   const auto doubt = hn::Set(d, queries.doubt[tile]), weight = hn::Set(d, queries.square_weight);
+  hn::Vec<D> scale[kVectors], margin[kVectors], constant[kVectors];
   for (std::size_t v = 0; v < kVectors; ++v) {
-    const auto factor = [&](RowFactor kind) {
-      return hn::LoadU(d, factors + static_cast<std::size_t>(kind) * kPanelRows + begin + v * kLanes);
-    };
-    const auto scale = factor(RowFactor::scale);
-    const auto margin = hn::MulAdd(doubt, factor(RowFactor::length), factor(RowFactor::residual));
-    const auto constant = queries.square_weight == 0 ? hn::Zero(d) : hn::Mul(weight, factor(RowFactor::square));
-    for (std::size_t q = 0; q < kQueries; ++q) {
-      const auto product = hn::Mul(hn::ConvertTo(d, sums[q][v]), scale);
-      const auto bound = hn::MulAdd(hn::Set(d, queries.slope[first + q]), product,
-                                    hn::MulAdd(hn::Set(d, queries.width[first + q]), margin, constant));
-      const auto passes = hn::Ge(bound, hn::Set(d, queries.threshold[first + q]));
+    const float* from = factors + begin + v * kLanes;
+    const auto factor = [&](RowFactor kind) { return from + static_cast<std::size_t>(kind) * kPanelRows; };
+    scale[v] = hn::LoadU(d, factor(RowFactor::scale));
+    margin[v] =
+        hn::MulAdd(doubt, hn::LoadU(d, factor(RowFactor::length)), hn::LoadU(d, factor(RowFactor::residual)));
+    constant[v] =
+        queries.square_weight == 0 ? hn::Zero(d) : hn::Mul(weight, hn::LoadU(d, factor(RowFactor::square)));
+  }
+  CBIR_UNROLL
+  for (std::size_t q = 0; q < kQueries; ++q) {
+    const auto slope = hn::Set(d, queries.slope[first + q]), width = hn::Set(d, queries.width[first + q]);
+    const auto threshold = hn::Set(d, queries.threshold[first + q]);
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      const auto product = hn::Mul(hn::ConvertTo(d, sums[q][v]), scale[v]);
+      const auto passes = hn::Ge(hn::MulAdd(slope, product, hn::MulAdd(width, margin[v], constant[v])), threshold);
       if (HWY_LIKELY(hn::AllFalse(d, passes))) continue;
       std::uint8_t bits[8] = {};
       hn::StoreMaskBits(d, passes, bits);
