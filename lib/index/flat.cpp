@@ -149,7 +149,7 @@ void Flat::search(MatrixView<const float> queries, const SearchEffort& effort, c
   if (!mask.every() && mask.passing < segment_.size() / kSparseShare)
     search_passing(segment_, metric_, queries, mask, best, counts);
   else if (segment_.size() < kSmallRows || best.front().capacity() > mask.passing / kLargeShare ||
-           largest_query_code() == 0)
+           !has_code_kernel())
     PlainScan(segment_, metric_).search(queries, effort, mask, best, counts);
   else
     search_codes(panels_, segment_, metric_, queries, mask, best, counts);

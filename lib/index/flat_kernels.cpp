@@ -15,6 +15,7 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "lib/index/flat_kernels.hpp"
@@ -37,8 +38,12 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr std::size_t kLanes = HWY_MAX_BYTES / sizeof(float);
-constexpr std::size_t kVectors = 2;  // of rows that are worked on at a time
-constexpr std::size_t kMaxQueries = HWY_MAX_BYTES >= 64 ? 8 : 4;
+#ifndef KV
+#define KV 1
+#define KQ 8
+#endif
+constexpr std::size_t kVectors = HWY_MAX_BYTES >= 64 ? 2 : KV;  // of rows that are worked on at a time
+constexpr std::size_t kMaxQueries = HWY_MAX_BYTES >= 64 ? 8 : KQ;
 
 using D = hn::FixedTag<float, kLanes>;
 using Int = hn::FixedTag<std::int32_t, kLanes>;
@@ -46,7 +51,6 @@ using Sums = hn::Vec<Int>;
 
 #if HWY_TARGET <= HWY_AVX3_DL
 
-constexpr int kLargestQueryCode = 127;
 constexpr std::size_t kGroups = 1;  // that are summed at a time
 
 // In assembler: among the attributes of Highway's target this instruction's is missing in 1.0.3.
@@ -56,8 +60,7 @@ HWY_INLINE void AddProducts(Sums& sum, const std::uint8_t* const rows, const std
 
 #else
 
-// Products of pairs are summed in 16 bits, which saturate: 2 * 2 * 255 * 31 fits.
-constexpr int kLargestQueryCode = 31;
+// Products are summed by four in 16 bits: 255 * 128 fits.
 constexpr std::size_t kGroups = 2;
 
 #if HWY_MAX_BYTES == 64
@@ -158,9 +161,9 @@ void FindPassing(const CodePanels& panels, std::span<const std::uint32_t> which,
     if (left >= kMaxQueries) {
       ScanPanels<kMaxQueries>(panels, which, queries, q, out);
       q += kMaxQueries;
-    } else if (left >= 4) {
-      ScanPanels<4>(panels, which, queries, q, out);
-      q += 4;
+    } else if (left >= kMaxQueries / 2) {
+      ScanPanels<kMaxQueries / 2>(panels, which, queries, q, out);
+      q += kMaxQueries / 2;
     } else if (left >= 2) {
       ScanPanels<2>(panels, which, queries, q, out);
       q += 2;
@@ -173,7 +176,7 @@ void FindPassing(const CodePanels& panels, std::span<const std::uint32_t> which,
 
 #else
 
-constexpr int kLargestQueryCode = 0;
+constexpr std::size_t kGroups = 0;
 
 void FindPassing(const CodePanels& panels, std::span<const std::uint32_t> which, const CodeQueries& queries,
                  std::vector<Passing>& out) {
@@ -182,7 +185,7 @@ void FindPassing(const CodePanels& panels, std::span<const std::uint32_t> which,
 
 #endif
 
-int LargestQueryCode() { return kLargestQueryCode; }
+std::size_t SummedGroups() { return kGroups; }
 const char* Target() { return hwy::TargetName(HWY_TARGET); }
 
 }  // namespace
@@ -194,7 +197,7 @@ HWY_AFTER_NAMESPACE();
 namespace cbir {
 namespace {
 HWY_EXPORT(FindPassing);
-HWY_EXPORT(LargestQueryCode);
+HWY_EXPORT(SummedGroups);
 HWY_EXPORT(Target);
 }  // namespace
 
@@ -218,7 +221,25 @@ void find_passing(const CodePanels& panels, std::span<const std::uint32_t> which
   HWY_DYNAMIC_DISPATCH(FindPassing)(panels, which, queries, out);
 }
 
-int largest_query_code() { return HWY_DYNAMIC_DISPATCH(LargestQueryCode)(); }
+bool has_code_kernel() { return HWY_DYNAMIC_DISPATCH(SummedGroups)() != 0; }
+
+int largest_query_code(std::span<const float> query) {
+  constexpr int kAny = 127;
+  if (HWY_DYNAMIC_DISPATCH(SummedGroups)() != 2) return kAny;
+  // Products are summed in 16 bits: those of two neighbours and of the two kCodeGroup further. Rounding adds half to
+  // each code, so that the four are no more than 126 + 2.
+  float largest = 0, most = 0;
+  for (std::size_t i = 0; i < query.size(); i += 2 * kCodeGroup) {
+    for (std::size_t j = i; j < i + kCodeGroup; j += 2) {
+      const float four[] = {std::abs(query[j]), std::abs(query[j + 1]), std::abs(query[j + kCodeGroup]),
+                            std::abs(query[j + kCodeGroup + 1])};
+      largest = std::max({largest, four[0], four[1], four[2], four[3]});
+      most = std::max(most, four[0] + four[1] + four[2] + four[3]);
+    }
+  }
+  return most > 0 ? static_cast<int>(126 * (largest / most)) : kAny;
+}
+
 std::string code_target() { return HWY_DYNAMIC_DISPATCH(Target)(); }
 
 }  // namespace cbir

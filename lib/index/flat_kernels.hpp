@@ -59,9 +59,11 @@ struct Passing {
 void find_passing(const CodePanels& panels, std::span<const std::uint32_t> which, const CodeQueries& queries,
                   std::vector<Passing>& out);
 
-/// The largest code that a query may have, so that no sum overflows on this instruction set; 0 if it has no fast kernel
-/// (find_passing works all the same).
-int largest_query_code();
+/// Whether this instruction set has a fast kernel; find_passing works all the same.
+bool has_code_kernel();
+
+/// The largest code that this query may have, so that no sum overflows on this instruction set; at least 31.
+int largest_query_code(std::span<const float> query);
 
 /// The instruction set in use ("AVX3_DL", "AVX2", "SSE4").
 std::string code_target();

@@ -86,14 +86,13 @@ class CodeSearch {
 };
 
 void CodeSearch::encode_queries() {
-  const int largest = largest_query_code() == 0 ? kLargestCode : largest_query_code();
   const double rounding = static_cast<double>(panels_.dim / kVectorPadding + 32) * 0x1p-24;  // G
   const bool l2 = metric_ == Metric::l2;
   const float factor = l2 ? 2 : 1;
   std::vector<std::int8_t> codes(panels_.dim);
   if (l2) coded_.square_weight = above(2 * rounding - 1);
   for (std::size_t q = 0; q < queries_.rows; ++q) {
-    const Int8Row row = quantize_int8(queries_.row(q), codes, largest);
+    const Int8Row row = quantize_int8(queries_.row(q), codes, largest_query_code(queries_.row(q)));
     const double length = norm(queries_.row(q));
     coded_.set_codes(q, codes);
     coded_.slope[q] = factor * row.scale;
