@@ -17,10 +17,10 @@
 namespace cbir {
 namespace {
 
-constexpr std::size_t kBlockBytes = 4 << 20;   // of codes made at a time
-constexpr std::size_t kSmallRows = 1024;       // below, PlainScan is as fast
-constexpr std::size_t kSparseShare = 16;       // of rows that pass: one by one is quicker
-constexpr std::size_t kLargeShare = 8;         // k above rows / this: most rows would be scored anyway
+constexpr std::size_t kBlockBytes = 4 << 20;  // of codes made at a time
+constexpr std::size_t kSmallRows = 1024;      // below, PlainScan is as fast
+constexpr std::size_t kSparseShare = 16;      // of rows that pass: one by one is quicker
+constexpr std::size_t kLargeShare = 8;        // k above rows / this: most rows would be scored anyway
 
 std::size_t panels_of(std::size_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }
 std::size_t factor_kinds(Metric metric) { return metric == Metric::l2 ? 4 : 3; }
@@ -51,7 +51,9 @@ void write_row(std::span<const float> vector, std::size_t i, Metric metric, std:
   for (std::size_t d = 0; d < vector.size(); ++d)
     codes[(d / kCodeGroup * kPanelRows + i) * kCodeGroup + d % kCodeGroup] =
         static_cast<std::uint8_t>(scratch[d] + kCodeOffset);
-  const auto set = [&](RowFactor kind, float value) { factors[static_cast<std::size_t>(kind) * kPanelRows + i] = value; };
+  const auto set = [&](RowFactor kind, float value) {
+    factors[static_cast<std::size_t>(kind) * kPanelRows + i] = value;
+  };
   set(RowFactor::scale, row.scale);
   set(RowFactor::residual, row.residual);
   set(RowFactor::length, rounded_up(coded_length(scratch, row.scale) * kUp));
@@ -139,8 +141,9 @@ Flat::Flat(const Container& container, const Segment& segment, Metric metric)
   const std::size_t rows = panels_of(segment.size()) * kPanelRows;
   if (codes.size() != rows * panels_.dim || factors.size() != rows * panels_.factor_kinds * sizeof(float) ||
       panels_.dim > kMaxCodeDim)
-    throw DamagedFile(fmt::format("{}: damaged index: segment {}: there are not as many codes as vectors; build it again",
-                                  display_path(name_), segment.number));
+    throw DamagedFile(
+        fmt::format("{}: damaged index: segment {}: there are not as many codes as vectors; build it again",
+                    display_path(name_), segment.number));
 }
 
 void Flat::search(MatrixView<const float> queries, const SearchEffort& effort, const RowMask& mask,
@@ -148,11 +151,9 @@ void Flat::search(MatrixView<const float> queries, const SearchEffort& effort, c
   if (queries.rows == 0 || mask.passing == 0 || best.front().capacity() == 0) return;
   if (!mask.every() && mask.passing < segment_.size() / kSparseShare)
     search_passing(segment_, metric_, queries, mask, best, counts);
-  else if (segment_.size() < kSmallRows || best.front().capacity() > mask.passing / kLargeShare ||
-           !has_code_kernel())
+  else if (segment_.size() < kSmallRows || best.front().capacity() > mask.passing / kLargeShare || !has_code_kernel())
     PlainScan(segment_, metric_).search(queries, effort, mask, best, counts);
-  else
-    search_codes(panels_, segment_, metric_, queries, mask, best, counts);
+  else search_codes(panels_, segment_, metric_, queries, mask, best, counts);
 }
 
 void Flat::verify() const {

@@ -38,12 +38,9 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr std::size_t kLanes = HWY_MAX_BYTES / sizeof(float);
-#ifndef KV
-#define KV 1
-#define KQ 8
-#endif
-constexpr std::size_t kVectors = HWY_MAX_BYTES >= 64 ? 2 : KV;  // of rows that are worked on at a time
-constexpr std::size_t kMaxQueries = HWY_MAX_BYTES >= 64 ? 8 : KQ;
+// Vectors of rows and queries that are worked on at a time: their sums leave room for operands in the registers.
+constexpr std::size_t kVectors = HWY_MAX_BYTES >= 64 ? 2 : 1;
+constexpr std::size_t kMaxQueries = 8;
 
 using D = hn::FixedTag<float, kLanes>;
 using Int = hn::FixedTag<std::int32_t, kLanes>;
@@ -85,8 +82,7 @@ HWY_INLINE auto AddPairs(__m128i sums) { return _mm_madd_epi16(sums, _mm_set1_ep
 
 HWY_INLINE void AddProducts(Sums& sum, const std::uint8_t* rows, const std::int32_t* query) {
   const auto first = PairProducts(Rows(rows), Query(query));
-  const auto second =
-      PairProducts(Rows(rows + kPanelRows * kCodeGroup), Query(query + kTileQueries));
+  const auto second = PairProducts(Rows(rows + kPanelRows * kCodeGroup), Query(query + kTileQueries));
   sum = hn::Add(sum, Sums{AddPairs(Add16(first, second))});
 }
 
@@ -107,8 +103,7 @@ HWY_INLINE void ScanRows(const std::uint8_t* codes, const float* factors, std::s
   for (std::size_t g = 0; g < groups; g += kGroups) {
     CBIR_UNROLL
     for (std::size_t q = 0; q < kQueries; ++q)
-      for (std::size_t v = 0; v < kVectors; ++v)
-        AddProducts(sums[q][v], codes + v * kLanes * kCodeGroup, query + q);
+      for (std::size_t v = 0; v < kVectors; ++v) AddProducts(sums[q][v], codes + v * kLanes * kCodeGroup, query + q);
     codes += kGroups * kPanelRows * kCodeGroup;
     query += kGroups * kTileQueries;
   }
@@ -118,10 +113,8 @@ HWY_INLINE void ScanRows(const std::uint8_t* codes, const float* factors, std::s
     const float* from = factors + begin + v * kLanes;
     const auto factor = [&](RowFactor kind) { return from + static_cast<std::size_t>(kind) * kPanelRows; };
     scale[v] = hn::LoadU(d, factor(RowFactor::scale));
-    margin[v] =
-        hn::MulAdd(doubt, hn::LoadU(d, factor(RowFactor::length)), hn::LoadU(d, factor(RowFactor::residual)));
-    constant[v] =
-        queries.square_weight == 0 ? hn::Zero(d) : hn::Mul(weight, hn::LoadU(d, factor(RowFactor::square)));
+    margin[v] = hn::MulAdd(doubt, hn::LoadU(d, factor(RowFactor::length)), hn::LoadU(d, factor(RowFactor::residual)));
+    constant[v] = queries.square_weight == 0 ? hn::Zero(d) : hn::Mul(weight, hn::LoadU(d, factor(RowFactor::square)));
   }
   CBIR_UNROLL
   for (std::size_t q = 0; q < kQueries; ++q) {

@@ -17,7 +17,8 @@ inline bool passes(const CodePanels& panels, std::size_t row, const CodeQueries&
     const std::uint8_t* codes =
         panels.codes + panel * panels.dim * kPanelRows + (g * kPanelRows + in_panel) * kCodeGroup;
     std::array<std::int8_t, kCodeGroup> query{};
-    std::memcpy(query.data(), &queries.codes[(tile * queries.groups + g) * kTileQueries + q % kTileQueries], kCodeGroup);
+    std::memcpy(query.data(), &queries.codes[(tile * queries.groups + g) * kTileQueries + q % kTileQueries],
+                kCodeGroup);
     for (std::size_t i = 0; i < kCodeGroup; ++i) sum += codes[i] * query[i];
   }
   const auto factor = [&](RowFactor kind) {

@@ -16,14 +16,14 @@
 namespace cbir {
 namespace {
 
-constexpr std::size_t kFirstPanels = 8;          // scored exactly for a first threshold
-constexpr std::size_t kFirstShare = 4;           // and at least so many times k rows
-constexpr std::size_t kGrowth = 4;               // a step reaches so many times the rows before it
-constexpr std::size_t kStepPairs = 1 << 24;      // of queries and rows, in one step
-constexpr std::size_t kDenseShare = 8;           // above pairs / this the first pass does not pay
-constexpr std::size_t kTaskBytes = 64 << 10;     // of codes that a thread takes at a time,
-constexpr std::size_t kTaskPanels = 4;           // but at least so many panels
-constexpr std::size_t kScoreRows = 4096;         // that a thread scores at a time
+constexpr std::size_t kFirstPanels = 8;       // scored exactly for a first threshold
+constexpr std::size_t kFirstShare = 4;        // and at least so many times k rows
+constexpr std::size_t kGrowth = 4;            // a step reaches so many times the rows before it
+constexpr std::size_t kStepPairs = 1 << 24;   // of queries and rows, in one step
+constexpr std::size_t kDenseShare = 8;        // above pairs / this the first pass does not pay
+constexpr std::size_t kTaskBytes = 64 << 10;  // of codes that a thread takes at a time,
+constexpr std::size_t kTaskPanels = 4;        // but at least so many panels
+constexpr std::size_t kScoreRows = 4096;      // that a thread scores at a time
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 float above(double x) { return std::nextafter(static_cast<float>(x), kInfinity); }

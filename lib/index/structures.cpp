@@ -19,8 +19,7 @@ std::unique_ptr<StructureBuilder> open_builder(const Container& /*container*/, c
   return std::make_unique<FlatBuilder>(meta.metric);
 }
 
-std::unique_ptr<Structure> open_structure(const Container& container, const IndexMeta& meta,
-                                          const Segment& segment) {
+std::unique_ptr<Structure> open_structure(const Container& container, const IndexMeta& meta, const Segment& segment) {
   if (Flat::is_in(container, segment)) return std::make_unique<Flat>(container, segment, meta.metric);
   return std::make_unique<PlainScan>(segment, meta.metric);
 }
