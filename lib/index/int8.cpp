@@ -6,18 +6,18 @@
 
 namespace cbir {
 
-Int8Row quantize_int8(std::span<const float> vector, std::span<std::int8_t> codes) {
-  constexpr float kLargest = 127;
+Int8Row quantize_int8(std::span<const float> vector, std::span<std::int8_t> codes, int largest_code) {
+  const auto most = static_cast<float>(largest_code);
   float largest = 0;
   for (const float x : vector) largest = std::max(largest, std::abs(x));
   std::fill(codes.begin(), codes.end(), std::int8_t{0});
   // Below this the reciprocal of the scale overflows; such a vector is all residual.
-  if (largest < std::numeric_limits<float>::min() * kLargest) largest = 0;
-  const float scale = largest / kLargest;
-  const float inverse = largest > 0 ? kLargest / largest : 0;
+  if (largest < std::numeric_limits<float>::min() * kLargestCode) largest = 0;
+  const float scale = largest / most;
+  const float inverse = largest > 0 ? most / largest : 0;
   double sum = 0;
   for (std::size_t i = 0; i < vector.size(); ++i) {
-    const float code = std::clamp(std::nearbyint(vector[i] * inverse), -kLargest, kLargest);
+    const float code = std::clamp(std::nearbyint(vector[i] * inverse), -most, most);
     codes[i] = static_cast<std::int8_t>(code);
     const double rest = static_cast<double>(vector[i]) - static_cast<double>(scale) * static_cast<double>(code);
     sum += rest * rest;

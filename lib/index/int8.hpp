@@ -11,8 +11,10 @@ struct Int8Row {
   float residual = 0;  ///< at least the Euclidean norm of vector - scale * codes
 };
 
-/// codes[i] is vector[i] / scale, rounded to nearest even, from -127 to 127; as many codes as numbers. A vector of
-/// zeros has scale 0. The vector is finite, no longer than kMaxNorm.
-Int8Row quantize_int8(std::span<const float> vector, std::span<std::int8_t> codes);
+inline constexpr int kLargestCode = 127;
+
+/// codes[i] is vector[i] / scale, rounded to nearest even, from -largest_code to largest_code (at most 127); as many
+/// codes as numbers. A vector of zeros has scale 0. The vector is finite, no longer than kMaxNorm.
+Int8Row quantize_int8(std::span<const float> vector, std::span<std::int8_t> codes, int largest_code = kLargestCode);
 
 }  // namespace cbir
