@@ -14,7 +14,7 @@
 namespace cbir {
 namespace {
 
-constexpr std::size_t kQueries = 128;         // searched together by one thread, at most
+constexpr std::size_t kQueries = 512;         // searched together by one thread, at most
 constexpr std::size_t kCoarseQueries = 32;    // compared with all centroids at a time
 constexpr std::size_t kPassingPerSlot = 32;   // so few passing rows for each candidate are scored exactly
 

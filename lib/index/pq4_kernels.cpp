@@ -9,6 +9,7 @@
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 
 #include <hwy/foreach_target.h>  // before the rest
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <bit>
@@ -53,6 +54,9 @@ void BestDifference(const float* values, const float* offsets, std::size_t count
 #else
 
 namespace hn = hwy::HWY_NAMESPACE;
+
+// Codes are fetched this many bytes ahead: the hardware stops at the end of a page.
+constexpr std::size_t kAhead = 2048;
 
 // Rows of a block that reach the limit; `scores`, without bias, are written if there are any.
 struct Found {
@@ -108,6 +112,7 @@ HWY_INLINE void ScoreBlock(const std::uint8_t* block, std::size_t lines, const P
   }
   const Line by_row = ByRow(), nibble = _mm512_set1_epi8(15), which = _mm512_set1_epi32(0x30201000);
   for (std::size_t line = 0; line < lines; ++line) {
+    hwy::Prefetch(block + kAhead + line * pq4::kLine);
     const Line codes = _mm512_permutexvar_epi8(by_row, _mm512_loadu_si512(block + (line + 1) * pq4::kLine));
     constexpr int kAndOr = 0xea;  // (a & b) | c
     const Line first = _mm512_ternarylogic_epi32(codes, nibble, which, kAndOr);
@@ -229,6 +234,7 @@ HWY_INLINE void ScoreBlock(const std::uint8_t* block, std::size_t lines, const P
   for (std::size_t q = 0; q < kScans; ++q)
     low[q].all = low[q].odd = high[q].all = high[q].odd = hn::Zero(Words());
   for (std::size_t i = 0; i < lines * pq4::kLine; i += kBytes) {
+    if (i % pq4::kLine == 0) hwy::Prefetch(block + kAhead + i);
     const auto codes = hn::LoadU(d, block + pq4::kLine + i);
     const auto first = hn::And(codes, nibble);
     const auto second = hn::And(hn::BitCast(d, hn::ShiftRight<4>(hn::BitCast(Words(), codes))), nibble);
