@@ -13,8 +13,8 @@ namespace cbir {
 namespace {
 
 constexpr std::size_t kRowsPerList = 32;          // fewer are not worth a list
-constexpr std::size_t kRounds = 8;                // of the partition's k-means
-constexpr std::size_t kListSample = 64;           // rows a list that it looks at
+constexpr std::size_t kRounds = 6;                // of the partition's k-means
+constexpr std::size_t kListSample = 48;           // rows a list that it looks at
 constexpr std::size_t kCodeRounds = 10;           // of the codebooks'
 constexpr std::size_t kCodeSample = 16384;        // rows that they are trained on, at most
 constexpr std::size_t kCodeSampleBytes = 64 << 20;
@@ -22,7 +22,7 @@ constexpr std::size_t kBlocksTogether = 256;      // of codes that are made befo
 constexpr double kFactorSteps = 32767;
 
 std::size_t default_lists(std::uint64_t rows) {
-  const auto wanted = static_cast<std::size_t>(std::lround(3 * std::sqrt(static_cast<double>(rows))));
+  const auto wanted = static_cast<std::size_t>(std::lround(2.5 * std::sqrt(static_cast<double>(rows))));
   return std::clamp<std::size_t>(wanted, 1, std::max<std::size_t>(1, rows / kRowsPerList));
 }
 
