@@ -21,7 +21,7 @@
 namespace cbir {
 namespace {
 
-constexpr std::size_t kMaxQueries = 256;       // searched together
+constexpr std::size_t kMaxQueries = 1024;      // searched together
 constexpr std::size_t kMaxHits = 1 << 22;      // that one thread collects
 constexpr std::size_t kScoreBytes = 32 << 20;  // of scores against all rows, that one thread makes
 constexpr std::size_t kTile = 6;               // the kernels' preferred multiple of queries

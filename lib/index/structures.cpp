@@ -5,23 +5,27 @@
 #include <cbir/base/error.hpp>
 
 #include "lib/index/flat.hpp"
+#include "lib/index/ivf.hpp"
 #include "lib/index/plain_scan.hpp"
 
 namespace cbir {
 
-std::unique_ptr<StructureBuilder> make_builder(IndexMeta& meta, const StructureOptions& /*options*/,
-                                               std::uint64_t /*rows*/) {
+std::unique_ptr<StructureBuilder> make_builder(IndexMeta& meta, const StructureOptions& options,
+                                               std::uint64_t rows) {
   if (meta.type == "flat") return std::make_unique<FlatBuilder>(meta.metric);
-  throw UsageError(fmt::format("unknown type of index '{}'; flat is known", meta.type));
+  if (meta.type == "ivf") return std::make_unique<IvfBuilder>(meta, options, rows);
+  throw UsageError(fmt::format("unknown type of index '{}'; flat, ivf, hnsw and lsh are known", meta.type));
 }
 
-std::unique_ptr<StructureBuilder> open_builder(const Container& /*container*/, const IndexMeta& meta) {
+std::unique_ptr<StructureBuilder> open_builder(const Container& container, const IndexMeta& meta) {
+  if (meta.type == "ivf") return std::make_unique<IvfBuilder>(read_ivf_model(container, meta));
   return std::make_unique<FlatBuilder>(meta.metric);
 }
 
 std::unique_ptr<Structure> open_structure(const Container& container, const IndexMeta& meta, const Segment& segment) {
+  if (meta.type == "ivf") return std::make_unique<IvfStructure>(container, meta, segment);
   if (Flat::is_in(container, segment)) return std::make_unique<Flat>(container, segment, meta.metric);
-  return std::make_unique<PlainScan>(segment, meta.metric);
+  return std::make_unique<PlainScan>(segment, meta.metric);  // version 1.0 had no codes
 }
 
 }  // namespace cbir

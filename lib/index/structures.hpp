@@ -7,7 +7,7 @@
 
 namespace cbir {
 
-inline constexpr const char* kStructureTypes[] = {"flat"};
+inline constexpr const char* kStructureTypes[] = {"flat", "ivf"};
 
 /// The builder for a new index of meta.type over so many rows; adds the structure's parameters to `meta`. Throws
 /// UsageError for an unknown type, or options that do not fit.
