@@ -60,9 +60,9 @@ IndexMeta parse_meta(std::string_view json, const std::string& name) {
     throw DamagedFile(
         fmt::format("{}: damaged index: its description cannot be read: {}", display_path(name), error.what()));
   }
-  if (meta.type != "flat")
+  if (meta.type != "flat" && meta.type != "hnsw" && meta.type != "lsh")
     throw Incompatible(
-        fmt::format("{}: an index of type '{}'; this program reads 'flat'", display_path(name), meta.type));
+        fmt::format("{}: an index of type '{}'; this program reads flat, hnsw and lsh", display_path(name), meta.type));
   try {
     meta.metric = parse_metric(metric);
   } catch (const UsageError& error) {

@@ -4,22 +4,25 @@
 
 #include <cbir/base/error.hpp>
 
+#include "lib/index/hnsw.hpp"
 #include "lib/index/plain_scan.hpp"
 
 namespace cbir {
 
-std::unique_ptr<StructureBuilder> make_builder(IndexMeta& meta, const StructureOptions& /*options*/,
+std::unique_ptr<StructureBuilder> make_builder(IndexMeta& meta, const StructureOptions& options,
                                                std::uint64_t /*rows*/) {
   if (meta.type == "flat") return nullptr;
-  throw UsageError(fmt::format("unknown type of index '{}'; flat is known", meta.type));
+  if (meta.type == "hnsw") return HnswBuilder::create(meta, options);
+  throw UsageError(fmt::format("unknown type of index '{}'; flat and hnsw are known", meta.type));
 }
 
-std::unique_ptr<StructureBuilder> open_builder(const Container& /*container*/, const IndexMeta& /*meta*/) {
+std::unique_ptr<StructureBuilder> open_builder(const Container& container, const IndexMeta& meta) {
+  if (meta.type == "hnsw") return HnswBuilder::open(container, meta);
   return nullptr;
 }
 
-std::unique_ptr<Structure> open_structure(const Container& /*container*/, const IndexMeta& meta,
-                                          const Segment& segment) {
+std::unique_ptr<Structure> open_structure(const Container& container, const IndexMeta& meta, const Segment& segment) {
+  if (meta.type == "hnsw") return open_hnsw(container, meta, segment);
   return std::make_unique<PlainScan>(segment, meta.metric);
 }
 
