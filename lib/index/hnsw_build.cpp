@@ -7,6 +7,9 @@
 // hnswlib's own distances, which are not used, would be chosen by the compiler's options; prefetches need only SSE.
 #include <hnswlib/hnswlib.h>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <new>
 #include <stdexcept>
 
@@ -37,6 +40,13 @@ using Graph = hnswlib::HierarchicalNSW<float>;
   throw ResourceLimit(fmt::format("a graph over {} rows could not be built: {}", capacity, reason));
 }
 
+/// Nodes are visited all over the place: with pages of 4 KiB most visits would miss the translation buffer.
+void ask_for_huge_pages(char* memory, std::size_t bytes) {
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const std::size_t head = (page - reinterpret_cast<std::uintptr_t>(memory) % page) % page;
+  if (bytes > head + page) madvise(memory + head, (bytes - head) / page * page, MADV_HUGEPAGE);
+}
+
 }  // namespace
 
 struct GraphLinker::Impl {
@@ -51,6 +61,7 @@ GraphLinker::GraphLinker(std::size_t capacity, std::size_t point_bytes, PointDis
   try {
     impl_->graph = std::make_unique<Graph>(&impl_->space, capacity, options.links, options.ef_construction,
                                            static_cast<std::size_t>(options.seed));
+    ask_for_huge_pages(impl_->graph->data_level0_memory_, capacity * impl_->graph->size_data_per_element_);
   } catch (const std::bad_alloc&) {
     refuse(capacity, "there is not enough memory");
   } catch (const std::runtime_error& error) {

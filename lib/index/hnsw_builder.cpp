@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/hash.hpp>
@@ -12,6 +13,7 @@
 #include "lib/index/hnsw.hpp"
 #include "lib/index/hnsw_build.hpp"
 #include "lib/index/int8.hpp"
+#include "lib/index/int8_kernels.hpp"
 #include "lib/index/means.hpp"
 
 namespace cbir {
@@ -21,33 +23,7 @@ constexpr std::size_t kDefaultEfConstruction = 200;
 constexpr std::size_t kDefaultEf = 64;
 constexpr std::uint32_t kNoRow = ~std::uint32_t{0};
 
-/// What follows a point's codes in hnswlib's memory. Half squared length as in the file; `lift` is the element that makes
-/// inner products distances.
-struct PointTail {
-  float scale = 0, half_norm = 0, lift = 0;
-};
-
-struct PointShape {
-  std::size_t codes = 0;
-  Int8Product product = nullptr;
-
-  std::size_t bytes() const { return codes + sizeof(PointTail); }
-  PointTail tail(const void* point) const {
-    PointTail out;
-    std::memcpy(&out, static_cast<const std::byte*>(point) + codes, sizeof out);
-    return out;
-  }
-};
-
-/// The squared distance of two vectors, halved.
-float half_distance(const void* a, const void* b, const void* parameter) {
-  const PointShape& shape = *static_cast<const PointShape*>(parameter);
-  const PointTail of_a = shape.tail(a), of_b = shape.tail(b);
-  const auto product = static_cast<float>(
-      shape.product(static_cast<const std::int8_t*>(a), static_cast<const std::int8_t*>(b), shape.codes));
-  const float lift = of_a.lift - of_b.lift;
-  return of_a.half_norm + of_b.half_norm - of_a.scale * of_b.scale * product + lift * lift / 2;
-}
+std::size_t point_bytes(std::size_t codes) { return sizeof(Int8Point) + codes; }
 
 float half_square(std::span<const float> vector) {
   double sum = 0;
@@ -58,8 +34,8 @@ float half_square(std::span<const float> vector) {
 /// Makes points out of vectors.
 class Encoder {
  public:
-  Encoder(MatrixView<const float> vectors, std::span<const float> mean, Metric metric, PointShape shape)
-      : vectors_(vectors), mean_(mean), shape_(shape) {
+  Encoder(MatrixView<const float> vectors, std::span<const float> mean, Metric metric)
+      : vectors_(vectors), mean_(mean) {
     if (metric != Metric::dot) return;
     lifted_ = true;
     std::vector<float> largest(vectors.rows / kBlock + 1);
@@ -70,15 +46,17 @@ class Encoder {
     radius_ = *std::max_element(largest.begin(), largest.end());
   }
 
-  void encode(std::size_t row, std::span<float> scratch, std::byte* point) const {
+  /// The vector as an Int8Point and its codes.
+  void encode(std::size_t row, std::span<float> scratch, std::span<std::byte> point) const {
     const std::span<const float> vector = vectors_.row(row);
     for (std::size_t i = 0; i < vector.size(); ++i) scratch[i] = vector[i] - mean_[i];
-    std::memset(point, 0, shape_.bytes());
-    const std::span<std::int8_t> codes(reinterpret_cast<std::int8_t*>(point), vector.size());
-    const PointTail tail{.scale = quantize_int8(scratch.first(vector.size()), codes).scale,
-                         .half_norm = half_square(scratch.first(vector.size())),
-                         .lift = lifted_ ? std::sqrt(2 * std::max(0.0F, radius_ - half_square(vector))) : 0.0F};
-    std::memcpy(point + shape_.codes, &tail, sizeof tail);
+    std::fill(point.begin(), point.end(), std::byte{0});
+    const std::span<std::int8_t> codes(reinterpret_cast<std::int8_t*>(point.data()) + sizeof(Int8Point), vector.size());
+    const Int8Point head{.scale = quantize_int8(scratch, codes).scale,
+                         .half_norm = half_square(scratch),
+                         .lift = lifted_ ? std::sqrt(2 * std::max(0.0F, radius_ - half_square(vector))) : 0.0F,
+                         .sum = std::accumulate(codes.begin(), codes.end(), std::int32_t{0})};
+    std::memcpy(point.data(), &head, sizeof head);
   }
 
   static constexpr std::size_t kBlock = 1024;
@@ -86,7 +64,6 @@ class Encoder {
  private:
   MatrixView<const float> vectors_;
   std::span<const float> mean_;
-  PointShape shape_;
   bool lifted_ = false;
   float radius_ = 0;  ///< half the greatest squared length
 };
@@ -110,7 +87,7 @@ Copies find_copies(const Encoder& encoder, std::size_t rows, WorkspacePool<Room>
   parallel_blocks(rows, Encoder::kBlock, [&](std::size_t begin, std::size_t end) {
     rooms.with([&](Room& room) {
       for (std::size_t row = begin; row < end; ++row) {
-        encoder.encode(row, room.vector, room.point.data());
+        encoder.encode(row, room.vector, room.point);
         hashes[row] = {xxh3_64(room.point), static_cast<std::uint32_t>(row)};
       }
     });
@@ -127,7 +104,7 @@ Copies find_copies(const Encoder& encoder, std::size_t rows, WorkspacePool<Room>
 }
 
 void write_nodes(const GraphLinker& linker, const Copies& copies, std::span<const std::uint32_t> node_of,
-                 const PointShape& shape, std::size_t node_bytes, std::uint32_t segment, SectionWriter& writer) {
+                 std::size_t codes, std::size_t node_bytes, std::uint32_t segment, SectionWriter& writer) {
   std::vector<std::byte> block(Encoder::kBlock * node_bytes);
   const std::size_t rows = node_of.size();
   writer.begin(segment, SectionKind::graph_nodes, ElementType::byte);
@@ -139,16 +116,17 @@ void write_nodes(const GraphLinker& linker, const Copies& copies, std::span<cons
       NodeTail tail{.next_copy = copies.next[row]};
       if (node_of[row] != kNoRow) {
         const std::byte* point = linker.point(node_of[row]);
-        const PointTail of_point = shape.tail(point);
+        Int8Point head;
+        std::memcpy(&head, point, sizeof head);
         const std::span<const std::uint32_t> links = linker.links(node_of[row], 0);
-        std::memcpy(to, point, shape.codes);
-        tail.scale = of_point.scale;
-        tail.half_norm = of_point.half_norm;
+        std::memcpy(to, point + sizeof head, codes);
+        tail.scale = head.scale;
+        tail.half_norm = head.half_norm;
         tail.link_count = static_cast<std::uint32_t>(links.size());
-        auto* rows_linked = reinterpret_cast<std::uint32_t*>(to + shape.codes + sizeof tail);
+        auto* rows_linked = reinterpret_cast<std::uint32_t*>(to + codes + sizeof tail);
         for (std::size_t i = 0; i < links.size(); ++i) rows_linked[i] = linker.row(links[i]);
       }
-      std::memcpy(to + shape.codes, &tail, sizeof tail);
+      std::memcpy(to + codes, &tail, sizeof tail);
     }
     writer.write(std::span(block).first((end - begin) * node_bytes));
   }
@@ -215,18 +193,18 @@ void HnswBuilder::train(MatrixView<const float> vectors, SectionWriter& writer) 
 
 void HnswBuilder::write_segment(std::uint32_t segment, MatrixView<const float> vectors, SectionWriter& writer) {
   if (vectors.rows < kMinGraphRows) return;
-  const PointShape shape{.codes = padded_codes(vectors.cols), .product = int8_product()};
-  const Encoder encoder(vectors, mean_, metric_, shape);
-  WorkspacePool<Room> rooms([&] { return std::make_unique<Room>(vectors.cols, shape.bytes()); });
+  const std::size_t codes = padded_codes(vectors.cols);
+  const Encoder encoder(vectors, mean_, metric_);
+  WorkspacePool<Room> rooms([&] { return std::make_unique<Room>(vectors.cols, point_bytes(codes)); });
   const Copies copies = find_copies(encoder, vectors.rows, rooms);
 
-  GraphLinker linker(copies.distinct, shape.bytes(), half_distance, &shape,
+  GraphLinker linker(copies.distinct, point_bytes(codes), int8_distance(), &codes,
                      {.links = links_, .ef_construction = ef_construction_, .seed = seed_});
   parallel_blocks(vectors.rows, 64, [&](std::size_t begin, std::size_t end) {
     rooms.with([&](Room& room) {
       for (std::size_t row = begin; row < end; ++row) {
         if (!copies.first[row]) continue;
-        encoder.encode(row, room.vector, room.point.data());
+        encoder.encode(row, room.vector, room.point);
         linker.add(room.point.data(), static_cast<std::uint32_t>(row));
       }
     });
@@ -235,14 +213,14 @@ void HnswBuilder::write_segment(std::uint32_t segment, MatrixView<const float> v
   std::vector<std::uint32_t> node_of(vectors.rows, kNoRow);
   for (std::size_t node = 0; node < linker.size(); ++node)
     node_of[linker.row(static_cast<std::uint32_t>(node))] = static_cast<std::uint32_t>(node);
-  write_nodes(linker, copies, node_of, shape, Graph::node_bytes(vectors.cols, links_), segment, writer);
+  write_nodes(linker, copies, node_of, codes, Graph::node_bytes(vectors.cols, links_), segment, writer);
   write_upper(linker, node_of, links_, segment, writer);
 }
 
 std::uint64_t HnswBuilder::memory(std::uint64_t rows, std::size_t padded_dim) const {
   if (rows < kMinGraphRows) return 0;
   const std::uint64_t hashes = rows * (sizeof(std::uint64_t) * 2 + sizeof(std::uint32_t) * 2 + 1);
-  return hashes + GraphLinker::memory(rows, padded_codes(padded_dim) + sizeof(PointTail), links_) + (16 << 20);
+  return hashes + GraphLinker::memory(rows, point_bytes(padded_codes(padded_dim)), links_) + (16 << 20);
 }
 
 }  // namespace cbir

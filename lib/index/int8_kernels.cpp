@@ -52,10 +52,30 @@ CBIR_AVX512 inline void row_products(const std::int8_t* query, const std::int8_t
   }
 }
 
-CBIR_AVX512 std::int32_t product(const std::int8_t* a, const std::int8_t* b, std::size_t count) {
-  std::int32_t product = 0;
-  row_products<1>(a, &b, count, &product);
-  return product;
+CBIR_AVX512 float distance(const void* a, const void* b, const void* count) {
+  const auto &of_a = *static_cast<const Int8Point*>(a), &of_b = *static_cast<const Int8Point*>(b);
+  const auto *codes_a = reinterpret_cast<const std::int8_t*>(&of_a + 1),
+             *codes_b = reinterpret_cast<const std::int8_t*>(&of_b + 1);
+  const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
+  __m512i even = _mm512_setzero_si512(), odd = even;
+  const std::size_t size = *static_cast<const std::size_t*>(count);
+  std::size_t i = 0;
+  for (; i + 128 <= size; i += 128) {
+    even = _mm512_dpbusd_epi32(even, _mm512_xor_si512(_mm512_loadu_si512(codes_b + i), flip),
+                               _mm512_loadu_si512(codes_a + i));
+    odd = _mm512_dpbusd_epi32(odd, _mm512_xor_si512(_mm512_loadu_si512(codes_b + i + 64), flip),
+                              _mm512_loadu_si512(codes_a + i + 64));
+  }
+  if (i < size)
+    even = _mm512_dpbusd_epi32(even, _mm512_xor_si512(_mm512_loadu_si512(codes_b + i), flip),
+                               _mm512_loadu_si512(codes_a + i));
+  const __m512i sum = _mm512_add_epi32(even, odd);
+  const __m256i eight =
+      _mm256_add_epi32(_mm512_maskz_extracti64x4_epi64(0xF, sum, 0), _mm512_maskz_extracti64x4_epi64(0xF, sum, 1));
+  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xB1));
+  return reference::int8_distance(of_a, of_b, _mm_cvtsi128_si32(four) - 128 * of_a.sum);
 }
 
 CBIR_AVX512 void gathered_products(std::span<const std::int8_t> query, CodeRows rows, std::span<const std::uint32_t> which,
@@ -164,12 +184,19 @@ void GatheredProducts(std::span<const std::int8_t> query, CodeRows rows, std::sp
   for (; i < which.size(); ++i) products[i] = Product(query.data(), rows.data + which[i] * rows.stride, query.size());
 }
 
+float Distance(const void* a, const void* b, const void* count) {
+  const auto &of_a = *static_cast<const Int8Point*>(a), &of_b = *static_cast<const Int8Point*>(b);
+  const auto *codes_a = reinterpret_cast<const std::int8_t*>(&of_a + 1),
+             *codes_b = reinterpret_cast<const std::int8_t*>(&of_b + 1);
+  return reference::int8_distance(of_a, of_b, Product(codes_a, codes_b, *static_cast<const std::size_t*>(count)));
+}
+
 // Pointers to functions of a target cannot be had from Highway, but a function of the target can name them.
-Int8Product PairProduct() {
+Int8Distance PairDistance() {
 #if CBIR_HAVE_AVX512 && HWY_TARGET <= HWY_AVX3
-  if (has_avx512()) return avx512::product;
+  if (has_avx512()) return avx512::distance;
 #endif
-  return Product;
+  return Distance;
 }
 
 const char* Target() {
@@ -188,7 +215,7 @@ HWY_AFTER_NAMESPACE();
 namespace cbir {
 namespace {
 HWY_EXPORT(GatheredProducts);
-HWY_EXPORT(PairProduct);
+HWY_EXPORT(PairDistance);
 HWY_EXPORT(Target);
 
 }  // namespace
@@ -198,8 +225,8 @@ void int8_products(std::span<const std::int8_t> query, CodeRows rows, std::span<
   HWY_DYNAMIC_DISPATCH(GatheredProducts)(query, rows, which, products);
 }
 
-Int8Product int8_product() {
-  return HWY_DYNAMIC_DISPATCH(PairProduct)();
+Int8Distance int8_distance() {
+  return HWY_DYNAMIC_DISPATCH(PairDistance)();
 }
 
 const char* int8_target() {
