@@ -4,8 +4,19 @@
 
 #include <fmt/format.h>
 
-// hnswlib's own distances, which are not used, would be chosen by the compiler's options; prefetches need only SSE.
+// hnswlib fetches one cache line of a point ahead of its comparison. A point has several, and waiting for the others
+// would take up half of the time.
+#if defined(__SSE__)
+#include <immintrin.h>
+namespace {
+inline void fetch_point(const char* address) {
+  for (std::size_t line = 0; line < 4; ++line) __builtin_prefetch(address + 64 * line);
+}
+}  // namespace
+#define _mm_prefetch(address, hint) fetch_point(address)
+#endif
 #include <hnswlib/hnswlib.h>
+#undef _mm_prefetch
 
 #include <sys/mman.h>
 #include <unistd.h>
