@@ -5,6 +5,7 @@
 #include <cbir/base/error.hpp>
 
 #include "lib/index/hnsw.hpp"
+#include "lib/index/lsh.hpp"
 #include "lib/index/plain_scan.hpp"
 
 namespace cbir {
@@ -13,16 +14,19 @@ std::unique_ptr<StructureBuilder> make_builder(IndexMeta& meta, const StructureO
                                                std::uint64_t /*rows*/) {
   if (meta.type == "flat") return nullptr;
   if (meta.type == "hnsw") return HnswBuilder::create(meta, options);
-  throw UsageError(fmt::format("unknown type of index '{}'; flat and hnsw are known", meta.type));
+  if (meta.type == "lsh") return LshBuilder::create(meta, options);
+  throw UsageError(fmt::format("unknown type of index '{}'; flat, hnsw and lsh are known", meta.type));
 }
 
 std::unique_ptr<StructureBuilder> open_builder(const Container& container, const IndexMeta& meta) {
   if (meta.type == "hnsw") return HnswBuilder::open(container, meta);
+  if (meta.type == "lsh") return LshBuilder::open(container, meta);
   return nullptr;
 }
 
 std::unique_ptr<Structure> open_structure(const Container& container, const IndexMeta& meta, const Segment& segment) {
   if (meta.type == "hnsw") return open_hnsw(container, meta, segment);
+  if (meta.type == "lsh") return std::make_unique<LshStructure>(container, meta, segment);
   return std::make_unique<PlainScan>(segment, meta.metric);
 }
 
