@@ -49,10 +49,10 @@ Segment segment_of(const Container& written, const IndexMeta& meta, std::span<co
 /// The types that are let into the choice.
 std::vector<std::string> affordable_types(const StructurePlan& plan, const IndexMeta& meta, std::uint64_t rows) {
   std::vector<std::string> out;
-  for (const char* type : kStructureTypes) {
+  for (const std::string_view type : kStructureTypes) {
     IndexMeta trial = meta;
     trial.type = type;
-    if (plan.memory == 0 || memory_of(trial, plan.options, rows) <= plan.memory) out.push_back(type);
+    if (plan.memory == 0 || memory_of(trial, plan.options, rows) <= plan.memory) out.emplace_back(type);
   }
   return out;
 }

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include <nlohmann/json.hpp>
 
 #include <cbir/base/error.hpp>
@@ -60,9 +63,9 @@ IndexMeta parse_meta(std::string_view json, const std::string& name) {
     throw DamagedFile(
         fmt::format("{}: damaged index: its description cannot be read: {}", display_path(name), error.what()));
   }
-  if (meta.type != "flat" && meta.type != "ivf")
-    throw Incompatible(
-        fmt::format("{}: an index of type '{}'; this program reads 'flat' and 'ivf'", display_path(name), meta.type));
+  if (std::ranges::find(kStructureTypes, meta.type) == std::end(kStructureTypes))
+    throw Incompatible(fmt::format("{}: an index of type '{}'; this program reads {}", display_path(name), meta.type,
+                                   fmt::join(kStructureTypes, ", ")));
   try {
     meta.metric = parse_metric(metric);
   } catch (const UsageError& error) {

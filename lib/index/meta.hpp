@@ -4,11 +4,15 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <cbir/index/index.hpp>
 
 namespace cbir {
+
+/// The types of index that there are.
+inline constexpr std::string_view kStructureTypes[] = {"flat", "ivf", "hnsw", "lsh"};
 
 struct IndexMeta {
   std::string type = "flat";

@@ -1,13 +1,11 @@
 #pragma once
-/// The types of index that there are: "flat", "ivf", "hnsw", "lsh".
+/// The types of index that there are.
 
 #include <memory>
 
 #include "lib/index/structure.hpp"
 
 namespace cbir {
-
-inline constexpr const char* kStructureTypes[] = {"flat", "ivf"};
 
 /// The builder for a new index of meta.type over so many rows; adds the structure's parameters to `meta`. Throws
 /// UsageError for an unknown type, or options that do not fit.
