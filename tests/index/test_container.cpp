@@ -94,7 +94,7 @@ TEST_CASE("what an unfinished append left is passed over and reported") {
 TEST_CASE("a sound file of another kind is incompatible, not damaged") {
   const Buffer file = small_index();
   CHECK(outcome(with_head(file, [](Buffer& f) { put<std::uint16_t>(f, 8, kMajor + 1); })) == 6);
-  CHECK(outcome(with_head(file, [](Buffer& f) { put<std::uint64_t>(f, 16, 1); })) == 6);           // required feature
+  CHECK(outcome(with_head(file, [](Buffer& f) { put<std::uint64_t>(f, 16, 2); })) == 6);           // required feature
   CHECK(outcome(with_head(file, [](Buffer& f) { put<std::uint32_t>(f, 12, 0x04030201); })) == 6);  // big-endian
   CHECK(outcome(with_head(file, [](Buffer& f) { put<std::uint16_t>(f, 10, kMinor + 1); })) ==
         0);                                                                               // newer minor version
