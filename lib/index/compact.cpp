@@ -6,6 +6,7 @@
 #include "lib/index/sets.hpp"
 
 namespace cbir {
+
 /// In place, the lock is held until the new file has its name: who waits for it then sees that the name means another
 /// file.
 ChangeReport compact_index(const std::string& path, const std::string& output, bool force) {
@@ -24,7 +25,7 @@ ChangeReport compact_index(const std::string& path, const std::string& output, b
   IndexMeta meta = index.meta;
   meta.parameters.clear();
   build_structure(writer, meta, plan_of(index.meta), ids, output.empty() ? path : output);
-  return {.removed = index.info.removed, .rows = rows.size(), .bytes = writer.finish(index.container.root().next_id)};
+  return {.rows = rows.size(), .bytes = writer.finish(index.container.root().next_id)};
 }
 
 }  // namespace cbir

@@ -63,10 +63,10 @@ std::string verdict(const std::string& path, const IndexInfo& info) {
 
 std::string verdict(const std::string& path, const ChangeReport& report) {
   std::string done;
-  if (report.added) done = "added " + counted(report.added, "row");
-  if (report.removed) done += fmt::format("{}removed {}", done.empty() ? "" : ", ", counted(report.removed, "row"));
-  return fmt::format("{}: {}; {} now, {}\n", display_path(path), done.empty() ? "nothing was removed" : done,
-                     counted(report.rows, "row"), human_bytes(report.bytes));
+  if (report.added) done = fmt::format("added {}; ", counted(report.added, "row"));
+  if (report.removed) done += fmt::format("removed {}; ", counted(report.removed, "row"));
+  return fmt::format("{}: {}{}, {}\n", display_path(path), done, counted(report.rows, "row"),
+                     human_bytes(report.bytes));
 }
 
 std::string verdict(const std::string& path, const MergeReport& report) {

@@ -7,9 +7,12 @@
 #include <string>
 #include <vector>
 
+#include <cbir/base/error.hpp>
 #include <cbir/base/file.hpp>
+#include <cbir/base/hash.hpp>
 #include <cbir/index/index.hpp>
 #include <cbir/store/npy.hpp>
+#include <lib/index/structures.hpp>
 #include <tests/temporary.hpp>
 
 namespace fixture {
@@ -34,6 +37,56 @@ inline std::string build(const TemporaryFolder& folder, std::span<const float> v
   cbir::build_index({folder / (name + ".npy")}, folder / (name + ".cbir"),
                          {.metric = metric, .metric_given = true, .force = true});
   return folder / (name + ".cbir");
+}
+
+/// The types of index that there are.
+inline std::vector<std::string> index_types() {
+  std::vector<std::string> known;
+  for (const char* type : {"flat", "ivf", "hnsw", "lsh"}) {
+    cbir::IndexMeta meta{.type = type, .dim = 16};
+    try {
+      static_cast<void>(cbir::make_builder(meta, {}, 100));
+      known.emplace_back(type);
+    } catch (const cbir::UsageError&) {
+    }
+  }
+  return known;
+}
+
+/// A set of rows with a manifest: path "NAME/0.jpg", ..., labels as given, in turns (empty: none).
+inline void write_set(const TemporaryFolder& folder, const std::string& name, std::span<const float> values,
+                      std::size_t dim, const std::vector<std::string>& labels = {""}, cbir::Manifest manifest = {}) {
+  write_npy(folder / (name + ".npy"), values, dim);
+  manifest.rows = values.size() / dim;
+  manifest.dim = dim;
+  std::string rows;
+  for (std::size_t i = 0; i < manifest.rows; ++i) {
+    cbir::RowInfo row{.path = name + "/" + std::to_string(i) + ".jpg"};
+    if (const std::string& label = labels[i % labels.size()]; !label.empty()) row.label = label;
+    rows += to_json_line(row) + '\n';
+  }
+  cbir::write_file(folder / (name + ".rows.jsonl"), rows, true);
+  manifest.npy_xxh3 = cbir::hex(cbir::xxh3(cbir::read_file(folder / (name + ".npy"))));
+  manifest.rows_xxh3 = cbir::hex(cbir::xxh3(cbir::as_bytes(rows)));
+  cbir::write_file(folder / (name + ".json"), to_json(manifest), true);
+}
+
+/// An index that was built, grew twice, and lost rows of two of its three segments; its tables and one bitmap of
+/// tombstones have been replaced.
+inline std::string grown_index(const TemporaryFolder& folder, const std::string& type, std::size_t rows,
+                               std::size_t dim, cbir::Metric metric = cbir::Metric::cosine) {
+  const std::string path = folder / (type + ".cbir");
+  for (const unsigned part : {1U, 2U, 3U})
+    write_set(folder, "part" + std::to_string(part), random_vectors(rows, dim, part), dim, {"cat", "dog", ""},
+              {.normalization = "none"});
+  cbir::build_index({folder / "part1"}, path,
+                    {.type = type, .metric = metric, .metric_given = true, .force = true});
+  const cbir::AddOptions insist{.allow_mismatch = true};  // whatever metric the sets are meant for
+  cbir::add_to_index(path, {folder / "part2"}, insist);
+  cbir::remove_from_index(path, {.paths = {"part1/1.jpg"}, .labels = {}});
+  cbir::add_to_index(path, {folder / "part3"}, insist);
+  cbir::remove_from_index(path, {.paths = {"part1/2.jpg", "part2/0.jpg"}, .labels = {}});
+  return path;
 }
 
 }  // namespace fixture

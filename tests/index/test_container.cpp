@@ -63,19 +63,6 @@ Buffer with_table(Buffer file, const std::function<void(std::byte*)>& change) {
 
 }  // namespace
 
-TEST_CASE("every flipped bit is damage") {
-  Buffer file = small_index();
-  REQUIRE(outcome(file) == 0);
-  std::size_t unnoticed = 0;
-  for (std::size_t bit = 0; bit < file.size() * 8; ++bit) {
-    const auto mask = static_cast<std::byte>(1U << (bit % 8));
-    file[bit / 8] ^= mask;
-    if (outcome(file) != 5) ++unnoticed;
-    file[bit / 8] ^= mask;
-  }
-  CHECK(unnoticed == 0);
-}
-
 TEST_CASE("every truncation is damage") {
   const Buffer file = small_index();
   std::size_t unnoticed = 0;
@@ -94,7 +81,7 @@ TEST_CASE("what an unfinished append left is passed over and reported") {
 TEST_CASE("a sound file of another kind is incompatible, not damaged") {
   const Buffer file = small_index();
   CHECK(outcome(with_head(file, [](Buffer& f) { put<std::uint16_t>(f, 8, kMajor + 1); })) == 6);
-  CHECK(outcome(with_head(file, [](Buffer& f) { put<std::uint64_t>(f, 16, 1); })) == 6);           // required feature
+  CHECK(outcome(with_head(file, [](Buffer& f) { put<std::uint64_t>(f, 16, 2); })) == 6);           // required feature
   CHECK(outcome(with_head(file, [](Buffer& f) { put<std::uint32_t>(f, 12, 0x04030201); })) == 6);  // big-endian
   CHECK(outcome(with_head(file, [](Buffer& f) { put<std::uint16_t>(f, 10, kMinor + 1); })) ==
         0);                                                                               // newer minor version

@@ -2,6 +2,7 @@
 
 Run through ctest, or alone:  CBIR_BIN=build/release/bin /usr/bin/python3 tests/tools/test_eval.py
 """
+import ctypes
 import os
 import shutil
 import subprocess
@@ -44,6 +45,20 @@ class ToolTest(unittest.TestCase):
         self.assertEqual(done.stdout, b'')
         self.assertTrue(done.stderr.startswith(args[0].encode() + b': error: '), done.stderr)
         return done.stderr.decode(errors='replace')
+
+
+class _Xxh3Digest(ctypes.Structure):
+    _fields_ = [('low', ctypes.c_uint64), ('high', ctypes.c_uint64)]
+
+
+_xxhash = ctypes.CDLL('libxxhash.so.0')  # which the programs link, too
+_xxhash.XXH3_128bits.restype, _xxhash.XXH3_128bits.argtypes = _Xxh3Digest, [ctypes.c_char_p, ctypes.c_size_t]
+
+
+def xxh3(data):
+    """XXH3 with 128 bits, as hexadecimal digits."""
+    digest = _xxhash.XXH3_128bits(data, len(data))
+    return f'{digest.high:016x}{digest.low:016x}'
 
 
 def need(test, path):

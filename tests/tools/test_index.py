@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -16,6 +17,8 @@ def vectors(rows, dim, seed=1):
 
 
 class Build(ToolTest):
+    PARTS = ('description', 'head', 'ids', 'label_hashes', 'path_hashes', 'row_offsets', 'rows', 'table', 'vectors')
+
     def build(self, *args, **kw):
         self.assertEqual(self.out('cbir-index', 'build', *args, **kw), '')
 
@@ -26,16 +29,18 @@ class Build(ToolTest):
         np.save(self.dir / 'a.npy', vectors(3, 4))
         self.build('a.npy', '-o', 'x.cbir')
         self.assertEqual(self.out('cbir-index', 'info', 'x.cbir'),
-                         'type\tflat\nmetric\tcosine\nrows\t3\ndim\t4\nnormalization\tl2\n'
-                         'format\t1.0\ngeneration\t2\nbytes\t32768\n')
+                         'type\tflat\nmetric\tcosine\nrows\t3\nsegments\t1\ndim\t4\nnormalization\tl2\n'
+                         'format\t1.1\ngeneration\t2\nbytes\t36864\n'
+                         + ''.join(f'parts.{part}\t4096\n' for part in self.PARTS))
         self.assertEqual(self.out('cbir-index', 'verify', 'x.cbir'),
                          'x.cbir: sound, 3 rows of dimension 4, generation 2\n')
 
     def test_info_as_json(self):
         np.save(self.dir / 'a.npy', vectors(3, 4))
         self.build('a.npy', '-o', 'x.cbir', '--metric', 'l2')
-        self.assertEqual(self.info(), {'type': 'flat', 'metric': 'l2', 'rows': 3, 'dim': 4, 'normalization': 'none',
-                                       'format': '1.0', 'generation': 2, 'bytes': 32768})
+        self.assertEqual(self.info(), {'type': 'flat', 'metric': 'l2', 'rows': 3, 'segments': 1, 'dim': 4,
+                                       'normalization': 'none', 'format': '1.1', 'generation': 2, 'bytes': 36864,
+                                       'parts': {part: 4096 for part in self.PARTS}})
 
     def test_pair_as_numpy_writes_it(self):
         np.save(self.dir / 'photos_Embeddings.npy', vectors(3, 4))
@@ -66,7 +71,7 @@ class Build(ToolTest):
     def test_verbose_says_what_was_done(self):
         np.save(self.dir / 'a.npy', vectors(3, 4))
         done = self.run_tool('cbir-index', 'build', 'a.npy', '-o', 'x.cbir', '--verbose')
-        self.assertRegex(done.stderr.decode(), r'^cbir-index: debug: x\.cbir: 3 rows, 32\.8 kB, \d+\.\d\d s\n$')
+        self.assertRegex(done.stderr.decode(), r'^cbir-index: debug: x\.cbir: 3 rows, 36\.9 kB, \d+\.\d\d s\n$')
 
     def test_name_that_is_not_utf8(self):
         name = os.fsencode(self.dir) + b'/\xff\n.npy'
@@ -212,8 +217,112 @@ class Damage(ToolTest):
         self.error('cbir-index', 'recover', 'y.cbir', '-o', 'w.cbir', expect=5)
 
 
+class Changes(ToolTest):
+    """add, remove, compact, merge and export as a user runs them."""
+
+    def setUp(self):
+        super().setUp()
+        np.save(self.dir / 'a_Embeddings.npy', vectors(300, 16))
+        np.save(self.dir / 'a_Categories.npy', np.array(['cat', 'dog', ''] * 100))
+        np.save(self.dir / 'b.npy', vectors(40, 16, 2))
+        self.out('cbir-index', 'build', 'a_Embeddings.npy', '-o', 'x.cbir')
+
+    def info(self, name='x.cbir'):
+        return json.loads(self.out('cbir-index', 'info', name, '--json'))
+
+    def test_add(self):
+        message = self.error('cbir-index', 'add', 'x.cbir', 'b.npy', expect=6)
+        self.assertIn('0 is in it already (row 0)', message)
+        self.assertRegex(self.out('cbir-index', 'add', 'x.cbir', 'b.npy', '--paths-from-ids'),
+                         r'^x\.cbir: added 40 rows; 340 rows, [\d.]+ kB\n$')
+        self.assertRegex(self.out('cbir-index', 'add', 'x.cbir', 'b.npy', '--replace'),
+                         r'^x\.cbir: added 40 rows; removed 40 rows; 340 rows, [\d.]+ kB\n$')
+        info = self.info()
+        self.assertEqual((info['rows'], info['removed'], info['segments'], info['generation']), (340, 40, 3, 4))
+        self.assertEqual(sum(info['parts'].values()), info['bytes'])
+        self.assertIn('unused', info['parts'])
+
+    def test_add_what_does_not_fit(self):
+        np.save(self.dir / 'wide.npy', vectors(3, 17))
+        self.assertIn('17', self.error('cbir-index', 'add', 'x.cbir', 'wide.npy', expect=6))
+        self.error('cbir-index', 'add', 'none.cbir', 'b.npy', expect=4)
+        self.error('cbir-index', 'add', 'x.cbir', 'none.npy', expect=4)
+        array = vectors(3, 16)
+        array[1, 2] = np.nan
+        np.save(self.dir / 'nan.npy', array)
+        before = (self.dir / 'x.cbir').read_bytes()
+        self.assertIn('row 1', self.error('cbir-index', 'add', 'x.cbir', 'nan.npy', '--paths-from-ids', expect=5))
+        self.assertEqual((self.dir / 'x.cbir').read_bytes(), before)
+
+    def test_remove(self):
+        self.out('cbir-index', 'remove', 'x.cbir', '--where-label', 'cat', '--path', '2', '--path', '5')
+        self.assertEqual(self.info()['rows'], 198)
+        self.out('cbir-index', 'remove', 'x.cbir', '--files-from', '-', stdin=b'8\n11\n')
+        self.out('cbir-index', 'remove', 'x.cbir', '--files-from', '-', '-0', stdin=b'14\x0017\0')
+        self.assertEqual(self.info()['rows'], 194)
+        self.assertIn('8', self.error('cbir-index', 'remove', 'x.cbir', '--path', '4', '--path', '8', expect=4))
+        self.assertIn('bird', self.error('cbir-index', 'remove', 'x.cbir', '--where-label', 'bird', expect=4))
+        self.error('cbir-index', 'remove', 'x.cbir', '--files-from', '-', expect=4)
+        self.error('cbir-index', 'remove', 'x.cbir', expect=2)
+        self.error('cbir-index', 'remove', 'x.cbir', '--path', '4', '-0', expect=2)
+        self.assertEqual(self.info()['rows'], 194)
+        self.assertEqual(self.out('cbir-query', 'x.cbir', '--row', 4, '-k', 1), '4\t1\t1.000000\t4\n')
+        self.error('cbir-query', 'x.cbir', '--row', 8, expect=4)
+
+    def test_nothing_left(self):
+        self.out('cbir-index', 'remove', 'x.cbir', '--files-from', '-',
+                 stdin=''.join(f'{i}\n' for i in range(300)).encode())
+        self.assertEqual(self.info()['rows'], 0)
+        np.save(self.dir / 'q.npy', vectors(2, 16, 3))
+        done = self.run_tool('cbir-query', 'x.cbir', '--vectors', 'q.npy')
+        self.assertEqual(done.stdout, b'')
+        self.assertIn(b'no row is left', done.stderr)
+        self.assertIn('no row is left', self.error('cbir-index', 'compact', 'x.cbir', expect=4))
+        self.out('cbir-index', 'add', 'x.cbir', 'b.npy')
+        self.assertEqual(self.out('cbir-query', 'x.cbir', '--row', 300, '-k', 1), '0\t1\t1.000000\t0\n')
+
+    def test_compact(self):
+        self.out('cbir-index', 'remove', 'x.cbir', '--where-label', 'dog')
+        answers = self.out('cbir-query', 'x.cbir', '--vectors', 'b.npy')
+        self.assertEqual(self.out('cbir-index', 'compact', 'x.cbir', '-o', 'y.cbir'), 'y.cbir: 200 rows, 53.2 kB\n')
+        self.error('cbir-index', 'compact', 'x.cbir', '-o', 'y.cbir', expect=7)
+        self.error('cbir-index', 'compact', 'x.cbir', '-o', './x.cbir', '--force', expect=2)
+        self.out('cbir-index', 'compact', 'x.cbir')
+        self.assertEqual((self.dir / 'x.cbir').read_bytes(), (self.dir / 'y.cbir').read_bytes())
+        self.assertEqual(self.out('cbir-query', 'x.cbir', '--vectors', 'b.npy'), answers)
+        self.assertEqual(self.out('cbir-query', 'x.cbir', '--row', 299, '-k', 1), '299\t1\t1.000000\t299\n')
+
+    def test_merge(self):
+        self.out('cbir-index', 'build', 'b.npy', '-o', 'y.cbir')
+        self.assertIn('340 rows', self.out('cbir-index', 'merge', 'x.cbir', 'y.cbir', '-o', 'z.cbir'))
+        self.out('cbir-index', 'verify', 'z.cbir')
+        self.error('cbir-index', 'merge', 'x.cbir', 'y.cbir', '-o', 'z.cbir', expect=7)
+        self.out('cbir-index', 'build', 'b.npy', '-o', 'l2.cbir', '--metric', 'l2')
+        self.assertIn('l2', self.error('cbir-index', 'merge', 'x.cbir', 'l2.cbir', '-o', 'w.cbir', expect=6))
+
+    def test_export(self):
+        self.out('cbir-index', 'remove', 'x.cbir', '--where-label', 'dog')
+        self.assertEqual(self.out('cbir-index', 'export', 'x.cbir', '-o', 'e'), 'e: 200 rows\n')
+        self.assertEqual(np.load(self.dir / 'e.npy').shape, (200, 16))
+        self.assertEqual(json.loads((self.dir / 'e.rows.jsonl').read_text().splitlines()[1])['path'], '2')
+        self.out('cbir-index', 'build', 'e', '-o', 'y.cbir')
+        for query in ('b.npy', 'a_Embeddings.npy'):
+            answers = [self.run_tool('cbir-query', name, '--vectors', query, '--format', 'jsonl').stdout
+                       for name in ('x.cbir', 'y.cbir')]
+            self.assertEqual(*[[(json.loads(line)['score'], json.loads(line)['path']) for line in answer.splitlines()]
+                               for answer in answers])
+        self.error('cbir-index', 'export', 'x.cbir', '-o', 'e', expect=7)
+
+    def test_read_only(self):
+        if os.geteuid() == 0:
+            self.skipTest('root may write every file')
+        (self.dir / 'x.cbir').chmod(0o444)
+        self.error('cbir-index', 'add', 'x.cbir', 'b.npy', '--replace', expect=7)
+
+
 class Format(ToolTest):
     """docs/formats.md, read with nothing but its tables; and files of earlier versions stay readable."""
+    GROWN = SOURCE / 'tests/index/data/version-1.1.cbir'  # see grow()
     GOLDEN = SOURCE / 'tests/index/data/version-1.0.cbir'  # five rows of three numbers, metric l2
 
     def sections(self, data):
@@ -245,11 +354,52 @@ class Format(ToolTest):
     def test_version_1_0_is_read(self):
         self.assertIn('sound, 5 rows of dimension 3', self.out('cbir-index', 'verify', self.GOLDEN))
 
-    def test_version_1_0_is_written(self):
+    def test_version_1_0_does_not_grow_but_is_rewritten(self):
+        shutil.copy(self.GOLDEN, self.dir / 'x.cbir')
+        np.save(self.dir / 'a.npy', vectors(2, 3))
+        for change in (('add', 'x.cbir', 'a.npy'), ('remove', 'x.cbir', '--path', '0')):
+            self.assertIn('cbir-index compact x.cbir', self.error('cbir-index', *change, expect=6))
+        self.out('cbir-index', 'compact', 'x.cbir')
+        self.out('cbir-index', 'remove', 'x.cbir', '--where-label', 'dog')
+        self.assertIn('sound, 3 rows of dimension 3', self.out('cbir-index', 'verify', 'x.cbir'))
+
+    def grow(self):
+        """Makes the index that version-1.1.cbir is: built, grown, and shrunk by a row of each of its segments."""
         np.save(self.dir / 'v_Embeddings.npy', (np.arange(15, dtype=np.float32).reshape(5, 3) - 7) / 8)
         np.save(self.dir / 'v_Categories.npy', np.array(['cat', 'dog', 'cat', 'bird', 'dog']))
+        np.save(self.dir / 'w.npy', np.eye(3, dtype=np.float32))
         self.out('cbir-index', 'build', 'v_Embeddings.npy', '--metric', 'l2', '-o', 'x.cbir')
-        self.assertEqual((self.dir / 'x.cbir').read_bytes(), self.GOLDEN.read_bytes())
+        self.out('cbir-index', 'add', 'x.cbir', 'w.npy', '--paths-from-ids')
+        self.out('cbir-index', 'remove', 'x.cbir', '--path', '1', '--path', '6')
+
+    def test_version_1_1_is_read(self):
+        self.assertIn('sound, 6 rows of dimension 3', self.out('cbir-index', 'verify', self.GROWN))
+        self.grow()
+        for index in (self.GROWN, 'x.cbir'):
+            self.assertEqual(self.out('cbir-query', index, '--row', 5, '-k', 3, '--format', 'tsv'),
+                             '5\t1\t0.000000\t5\n5\t2\t-0.953125\t3\n5\t3\t-1.281250\t2\n')
+
+    def test_reader_in_the_documentation(self):
+        """docs/read_index.py knows the format by docs/formats.md alone, and finds what cbir-query finds."""
+        reader = SOURCE / 'docs/read_index.py'
+        rng = np.random.default_rng(1)
+        for metric in ('cosine', 'dot', 'l2'):
+            for name, rows in (('a', 70), ('b', 30)):
+                np.save(self.dir / f'{name}.npy', rng.standard_normal((rows, 20)).astype(np.float32))
+            np.save(self.dir / 'q.npy', rng.standard_normal((5, 20)).astype(np.float32))
+            self.out('cbir-index', 'build', 'a.npy', '-o', 'x.cbir', '--metric', metric, '--force')
+            self.out('cbir-index', 'add', 'x.cbir', 'b.npy', '--paths-from-ids')
+            self.out('cbir-index', 'remove', 'x.cbir', *(f'--path={row}' for row in range(0, 100, 7)))
+            done = subprocess.run(['/usr/bin/python3', reader, 'x.cbir', 'q.npy', '4'], cwd=self.dir, text=True,
+                                  capture_output=True)
+            self.assertEqual(done.stderr, '')
+            ours = [line.split('\t') for line in done.stdout.splitlines()]
+            theirs = [line.split('\t') for line in
+                      self.out('cbir-query', 'x.cbir', '--vectors', 'q.npy', '-k', 4).splitlines()]
+            self.assertEqual([(q, rank, path) for q, rank, _, path in ours],
+                             [(q, rank, path) for q, rank, _, path in theirs])
+            np.testing.assert_allclose([float(line[2]) for line in ours], [float(line[2]) for line in theirs], atol=1e-5)
+        self.assertLessEqual(len(reader.read_text().splitlines()), 60)
 
 
 if __name__ == '__main__':

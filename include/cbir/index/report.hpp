@@ -16,7 +16,7 @@ std::string to_json(const IndexInfo& info);
 /// "x.cbir: sound, 3 rows of dimension 4, generation 2" and a newline.
 std::string verdict(const std::string& path, const IndexInfo& info);
 
-/// "x.cbir: added 3 rows, removed 1 row; 102 rows now, 98.3 kB" and a newline.
+/// "x.cbir: added 3 rows; removed 1 row; 102 rows, 98.3 kB" and a newline.
 std::string verdict(const std::string& path, const ChangeReport& report);
 
 /// "x.cbir: 3 rows, 32.8 kB; ids kept" and a newline.

@@ -22,12 +22,12 @@ struct Manifest {
   Dtype dtype = Dtype::float32;
   std::string metric = "cosine";      ///< what the encoder's vectors are meant to be compared by
   std::string normalization = "l2";   ///< "l2" or "none"
-  std::string encoder;                ///< name of the preset; empty if not known
-  std::string fingerprint;            ///< 64 hex digits; empty if not known
-  std::string preset;                 ///< the whole preset as JSON text; empty if not known
+  std::string encoder = {};           ///< name of the preset; empty if not known
+  std::string fingerprint = {};       ///< 64 hex digits; empty if not known
+  std::string preset = {};            ///< the whole preset as JSON text; empty if not known
   std::string precision = "float32";  ///< of the network's arithmetic; recorded, not part of the fingerprint
   std::string device = "cpu";         ///< that it ran on; likewise
-  std::string npy_xxh3, rows_xxh3;    ///< of the other two files, 32 hex digits
+  std::string npy_xxh3 = {}, rows_xxh3 = {};  ///< of the other two files, 32 hex digits
   std::uint64_t failed = 0;           ///< items skipped, listed in NAME.failed.jsonl
 };
 
