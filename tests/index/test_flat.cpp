@@ -96,7 +96,8 @@ bool identical(const Ranking& a, const Ranking& b) {
   });
 }
 
-/// That Flat, its search by codes (whether Flat would choose it or not) and PlainScan find the same.
+/// That Flat, its search by codes (whether Flat would choose it or not; all queries together, or one by one, so that
+/// none hides behind others that leave too many rows) and PlainScan find the same.
 void check_search(const Built& built, const Queries& queries, std::size_t k, const RowMask& mask) {
   const Metric metric = built.index.meta.metric;
   const std::vector<TopK> none(queries.view.rows, TopK(std::min(k, built.segment().size())));
@@ -108,6 +109,11 @@ void check_search(const Built& built, const Queries& queries, std::size_t k, con
   const Ranking expected = ranking(plain);
   CHECK(identical(ranking(flat), expected));
   CHECK(identical(ranking(codes), expected));
+  std::vector<TopK> single = none;
+  for (std::size_t q = 0; q < queries.view.rows; ++q)
+    search_codes(built.panels(), built.segment(), metric, slice(queries.view, q, q + 1), mask,
+                 std::span(single).subspan(q, 1), counts);
+  CHECK(identical(ranking(single), expected));
 }
 
 Vectors scaled(Vectors vectors, float factor) {
@@ -153,6 +159,14 @@ const std::map<std::string, std::function<Vectors(std::size_t rows, std::size_t 
        for (std::size_t r = 0; r < rows; ++r) out[r * dim + r % dim] = 300;
        return out;
      }},
+    {"nothing but residuals, which add up for a query of ones",
+     [](std::size_t rows, std::size_t dim) {
+       std::mt19937 generator(14);
+       Vectors out(rows * dim);
+       for (std::size_t i = 0; i < out.size(); ++i) out[i] = generator() % rows < i / dim ? 0.3F : -0.3F;
+       for (std::size_t r = 0; r < rows; ++r) out[r * dim] = 100;  // a step is 0.79
+       return out;
+     }},
     {"norms up to the largest",
      [](std::size_t rows, std::size_t dim) {
        Vectors out = random_vectors(rows, dim, 8);
@@ -185,11 +199,14 @@ const std::map<std::string, std::function<Vectors(std::size_t rows, std::size_t 
      }},
 };
 
+/// Some of the rows, others, ones but for the first element, and zeros.
 Vectors queries_for(const Vectors& vectors, std::size_t dim, std::size_t count) {
   Vectors out(vectors.begin(), vectors.begin() + static_cast<std::ptrdiff_t>(count / 2 * dim));
-  const Vectors others = random_vectors(count - count / 2 - 1, dim, 20);
+  const Vectors others = random_vectors(count - count / 2 - 2, dim, 20);
   out.insert(out.end(), others.begin(), others.end());
-  out.resize(count * dim);  // the last is zero
+  out.push_back(0);
+  out.resize((count - 1) * dim, 1);
+  out.resize(count * dim, 0);
   return out;
 }
 
