@@ -34,7 +34,7 @@ inline std::string build(const TemporaryFolder& folder, std::span<const float> v
                          cbir::Metric metric, const std::string& name = "x") {
   write_npy(folder / (name + ".npy"), values, dim);
   cbir::build_index({folder / (name + ".npy")}, folder / (name + ".cbir"),
-                         {.metric = metric, .metric_given = true, .force = true});
+                    {.metric = metric, .metric_given = true, .force = true});
   return folder / (name + ".cbir");
 }
 
@@ -69,8 +69,7 @@ inline std::string grown_index(const TemporaryFolder& folder, const std::string&
   for (const unsigned part : {1U, 2U, 3U})
     write_set(folder, "part" + std::to_string(part), random_vectors(rows, dim, part), dim, {"cat", "dog", ""},
               {.normalization = "none"});
-  cbir::build_index({folder / "part1"}, path,
-                    {.type = type, .metric = metric, .metric_given = true, .force = true});
+  cbir::build_index({folder / "part1"}, path, {.type = type, .metric = metric, .metric_given = true, .force = true});
   const cbir::AddOptions insist{.allow_mismatch = true};  // whatever metric the sets are meant for
   cbir::add_to_index(path, {folder / "part2"}, insist);
   cbir::remove_from_index(path, {.paths = {"part1/1.jpg"}, .labels = {}});
