@@ -67,10 +67,9 @@ ExitCode recover(const IndexOptions& options) {
 }
 
 ExitCode add(const IndexOptions& options) {
-  const cbir::ChangeReport report = cbir::add_to_index(options.index, options.sets,
-                                                       {.replace = options.replace,
-                                                        .allow_mismatch = options.allow_mismatch,
-                                                        .name_by_id = options.paths_from_ids});
+  const cbir::ChangeReport report = cbir::add_to_index(
+      options.index, options.sets,
+      {.replace = options.replace, .allow_mismatch = options.allow_mismatch, .name_by_id = options.paths_from_ids});
   fmt::print("{}", cbir::verdict(options.index, report));
   return ExitCode::ok;
 }
@@ -157,11 +156,12 @@ void add_remove(CLI::App& command, IndexOptions& options) {
   const auto one_each = [](CLI::Option* option) { return option->allow_extra_args(false); };
   one_each(command.add_option("--path", options.removed.paths, "Remove the row of this path; may be repeated"))
       ->type_name("P");
-  command.add_option("--files-from", options.files_from, "Remove the paths listed in FILE, one a line; -: standard input")
+  command
+      .add_option("--files-from", options.files_from, "Remove the paths listed in FILE, one a line; -: standard input")
       ->type_name("FILE");
   command.add_flag("-0,--null", options.null, "Paths of --files-from end with NUL, not newline");
-  one_each(command.add_option("--where-label", options.removed.labels,
-                              "Remove all rows with this label; may be repeated"))
+  one_each(
+      command.add_option("--where-label", options.removed.labels, "Remove all rows with this label; may be repeated"))
       ->type_name("L");
 }
 
@@ -201,8 +201,7 @@ int main(int argc, char** argv) {
   add_add(add_command, options);
   CLI::App& remove_command = *app.add_subcommand("remove", "Remove rows from an index, in place");
   add_remove(remove_command, options);
-  CLI::App& compact_command =
-      *app.add_subcommand("compact", "Rewrite an index as one piece, without what was removed");
+  CLI::App& compact_command = *app.add_subcommand("compact", "Rewrite an index as one piece, without what was removed");
   add_compact(compact_command, options);
   CLI::App& merge_command = *app.add_subcommand("merge", "Build one index out of the rows of others");
   add_merge(merge_command, options);

@@ -22,8 +22,8 @@ void check_fits(const OpenedIndex& index, const EmbeddingSet& set, bool allow_mi
   const IndexMeta& meta = index.meta;
   const std::string name = display_path(index.container.name());
   if (set.dim() != meta.dim)
-    throw Incompatible(fmt::format("{}: vectors of dimension {}, but {} has {}", display_path(set.name()), set.dim(),
-                                   name, meta.dim));
+    throw Incompatible(
+        fmt::format("{}: vectors of dimension {}, but {} has {}", display_path(set.name()), set.dim(), name, meta.dim));
   if (allow_mismatch) return;
   constexpr std::string_view kInsist = "--allow-mismatch adds them all the same";
   if (fingerprint_of(set) != meta.fingerprint)
@@ -54,9 +54,9 @@ std::vector<RowPlace> replaced_rows(const OpenedIndex& index, const SetRows& row
   std::vector<RowPlace> out;
   for (std::size_t i = 0; i < found.size(); ++i) {
     if (!found[i].empty() && !options.replace)
-      throw Incompatible(
-          fmt::format("{}: {} is in it already (row {}); --replace lets the new row take its place",
-                      display_path(index.container.name()), display_path(paths[i]), index.id(found[i].front())));
+      throw Incompatible(fmt::format("{}: {} is in it already (row {}); --replace lets the new row take its place",
+                                     display_path(index.container.name()), display_path(paths[i]),
+                                     index.id(found[i].front())));
     out.insert(out.end(), found[i].begin(), found[i].end());
   }
   return out;

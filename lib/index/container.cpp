@@ -328,7 +328,8 @@ Container Container::salvage(const std::string& path, std::string& lost) {
 }
 
 const Section* Container::find(std::uint32_t segment, SectionKind kind) const {
-  const auto [first, last] = std::equal_range(order_.begin(), order_.end(), std::tie(segment, kind), KeyLess{sections_});
+  const auto [first, last] =
+      std::equal_range(order_.begin(), order_.end(), std::tie(segment, kind), KeyLess{sections_});
   if (first == last) return nullptr;
   if (std::next(first) != last) damaged(name_, fmt::format("segment {} has {} twice", segment, to_string(kind)));
   return &sections_[*first];

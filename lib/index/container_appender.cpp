@@ -20,11 +20,10 @@ constexpr std::size_t kBufferBytes = 1 << 20;
 void check_growing(const Container& container) {
   const Head& head = container.head();
   if ((head.required_features & kGrowing) == 0)
-    throw Incompatible(
-        fmt::format("{}: index format {}.{}, which cannot be changed in place; cbir-index compact {} rewrites it as "
-                    "{}.{}, which can",
-                    display_path(container.name()), head.major, head.minor, display_path(container.name()), kMajor,
-                    kMinor));
+    throw Incompatible(fmt::format(
+        "{}: index format {}.{}, which cannot be changed in place; cbir-index compact {} rewrites it as "
+        "{}.{}, which can",
+        display_path(container.name()), head.major, head.minor, display_path(container.name()), kMajor, kMinor));
   if (head.minor > kMinor || head.optional_features != 0)
     throw Incompatible(
         fmt::format("{}: index format {}.{}, and this program changes {}.{} at most; use the version that wrote it",
@@ -43,8 +42,7 @@ void ChangedFile::write_at(std::uint64_t offset, Bytes data) { write_all_at(fd_.
 
 void ChangedFile::sync() {
   if (fsync(fd_.get()) != 0)
-    throw OutputError(
-        fmt::format("{}: cannot be synchronised to disk: {}", display_path(path_), std::strerror(errno)));
+    throw OutputError(fmt::format("{}: cannot be synchronised to disk: {}", display_path(path_), std::strerror(errno)));
 }
 
 ContainerAppender::ContainerAppender(const std::string& path)
@@ -126,10 +124,7 @@ Container ContainerAppender::written() {
 
 Root ContainerAppender::write_table(std::uint64_t next_id) {
   const std::vector<std::byte> table = serialize(table_);
-  Root root{.generation = root_.generation + 1,
-            .table_offset = size_,
-            .table_bytes = table.size(),
-            .next_id = next_id};
+  Root root{.generation = root_.generation + 1, .table_offset = size_, .table_bytes = table.size(), .next_id = next_id};
   hasher_.emplace();
   put(table);
   pad();
@@ -145,8 +140,8 @@ std::uint64_t ContainerAppender::commit(std::uint64_t next_id) {
     // A longer rest of an append that was cut short: beyond what either root reaches.
     if (regular_size(file_->fd(), file_->path()) > root.end &&
         ftruncate(file_->fd().get(), static_cast<off_t>(root.end)) != 0)
-      throw OutputError(fmt::format("{}: cannot be cut to its new length: {}", display_path(file_->path()),
-                                    std::strerror(errno)));
+      throw OutputError(
+          fmt::format("{}: cannot be cut to its new length: {}", display_path(file_->path()), std::strerror(errno)));
     file_->sync();  // the file's length, too, must last before a root speaks of it
     root_touched_ = true;
     file_->write_at(kRootOffsets[root.generation % 2], serialize(root));

@@ -46,8 +46,7 @@ std::vector<RowPlace> find_label(const OpenedIndex& index, std::string_view labe
     const Segment& segment = index.segments[place.segment];
     const bool hashed = !segment.label_hashes.empty();
     if (hashed && segment.label_hashes[place.row] != hash) return;
-    const bool sure =
-        hashed && !usual.empty() && segment.line(place.row).find(usual) != std::string_view::npos;
+    const bool sure = hashed && !usual.empty() && segment.line(place.row).find(usual) != std::string_view::npos;
     if (sure || index.parse(segment, place.row).label == label) found.push_back(place);
   });
   return found;

@@ -63,8 +63,7 @@ RowPlace OpenedIndex::place(std::uint64_t position) const {
 }
 
 RowInfo OpenedIndex::parse(const Segment& segment, std::size_t row) const {
-  return parse_row(segment.line(row),
-                   fmt::format("{} row {}", display_path(container.name()), segment.ids[row]));
+  return parse_row(segment.line(row), fmt::format("{} row {}", display_path(container.name()), segment.ids[row]));
 }
 
 }  // namespace cbir

@@ -47,9 +47,8 @@ ChangeReport remove_rows(ContainerAppender& appender, const RowSelection& select
   for (std::size_t i = 0; i < found.size(); ++i) take(found[i], "path", selection.paths[i]);
   for (const std::string& label : selection.labels) take(find_label(index, label), "label", label);
   const std::uint64_t removed = write_tombstones(appender, index, rows);
-  return {.removed = removed,
-          .rows = index.info.rows - removed,
-          .bytes = appender.commit(index.container.root().next_id)};
+  return {
+      .removed = removed, .rows = index.info.rows - removed, .bytes = appender.commit(index.container.root().next_id)};
 }
 
 ChangeReport remove_from_index(const std::string& path, const RowSelection& selection) {

@@ -38,8 +38,7 @@ std::string to_tsv(const IndexInfo& info) {
   for (const auto& [name, value] : known.items()) {
     if (value.is_object())
       for (const auto& [inner, number] : value.items()) out += fmt::format("{}.{}\t{}\n", name, inner, number.dump());
-    else
-      out += fmt::format("{}\t{}\n", name, value.is_string() ? tsv_escape(value.get<std::string>()) : value.dump());
+    else out += fmt::format("{}\t{}\n", name, value.is_string() ? tsv_escape(value.get<std::string>()) : value.dump());
   }
   return out;
 }
@@ -70,8 +69,8 @@ std::string verdict(const std::string& path, const ChangeReport& report) {
 }
 
 std::string verdict(const std::string& path, const MergeReport& report) {
-  return fmt::format("{}: {}, {}; ids {}\n", display_path(path), counted(report.rows, "row"),
-                     human_bytes(report.bytes), report.ids_kept ? "kept" : "given anew, from 0");
+  return fmt::format("{}: {}, {}; ids {}\n", display_path(path), counted(report.rows, "row"), human_bytes(report.bytes),
+                     report.ids_kept ? "kept" : "given anew, from 0");
 }
 
 std::string verdict(const std::string& output, const RecoverReport& report) {

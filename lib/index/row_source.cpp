@@ -19,7 +19,11 @@ std::size_t part_of(const std::vector<std::uint64_t>& firsts, std::uint64_t i) {
 }  // namespace
 
 SetRows::SetRows(std::span<const EmbeddingSet> sets, bool normalize, const std::uint64_t* first_name)
-    : sets_(sets), firsts_({0}), normalize_(normalize), renames_(first_name), first_name_(first_name ? *first_name : 0) {
+    : sets_(sets),
+      firsts_({0}),
+      normalize_(normalize),
+      renames_(first_name),
+      first_name_(first_name ? *first_name : 0) {
   for (const EmbeddingSet& set : sets) firsts_.push_back(firsts_.back() + set.rows());
 }
 

@@ -49,9 +49,9 @@ Segment read_segment(const Container& container, std::uint32_t number, std::size
          "there are not as many vectors as ids");
   demand(out.row_offsets.size() == rows + 1 && out.path_hashes.size() == rows, "there are not as many rows as ids");
   demand(!label_hashes || out.label_hashes.size() == rows, "there are not as many labels as ids");
-  demand(!removed || (out.removed.size() == (rows + 63) / 64 &&
-                      (rows % 64 == 0 || out.removed.back() >> rows % 64 == 0)),
-         "its tombstones are not of its rows");
+  demand(
+      !removed || (out.removed.size() == (rows + 63) / 64 && (rows % 64 == 0 || out.removed.back() >> rows % 64 == 0)),
+      "its tombstones are not of its rows");
   demand(out.row_offsets.front() == 0 && out.row_offsets.back() == out.rows.size() &&
              std::is_sorted(out.row_offsets.begin(), out.row_offsets.end()),
          "row offsets do not ascend through the rows");

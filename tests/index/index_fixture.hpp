@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include <cbir/base/error.hpp>
 #include <cbir/base/file.hpp>
 #include <cbir/base/hash.hpp>
 #include <cbir/index/index.hpp>
@@ -35,22 +34,13 @@ inline std::string build(const TemporaryFolder& folder, std::span<const float> v
                          cbir::Metric metric, const std::string& name = "x") {
   write_npy(folder / (name + ".npy"), values, dim);
   cbir::build_index({folder / (name + ".npy")}, folder / (name + ".cbir"),
-                         {.metric = metric, .metric_given = true, .force = true});
+                    {.metric = metric, .metric_given = true, .force = true});
   return folder / (name + ".cbir");
 }
 
 /// The types of index that there are.
 inline std::vector<std::string> index_types() {
-  std::vector<std::string> known;
-  for (const char* type : {"flat", "ivf", "hnsw", "lsh"}) {
-    cbir::IndexMeta meta{.type = type, .dim = 16};
-    try {
-      static_cast<void>(cbir::make_builder(meta, {}, 100));
-      known.emplace_back(type);
-    } catch (const cbir::UsageError&) {
-    }
-  }
-  return known;
+  return {std::begin(cbir::kStructureTypes), std::end(cbir::kStructureTypes)};
 }
 
 /// A set of rows with a manifest: path "NAME/0.jpg", ..., labels as given, in turns (empty: none).
@@ -79,8 +69,7 @@ inline std::string grown_index(const TemporaryFolder& folder, const std::string&
   for (const unsigned part : {1U, 2U, 3U})
     write_set(folder, "part" + std::to_string(part), random_vectors(rows, dim, part), dim, {"cat", "dog", ""},
               {.normalization = "none"});
-  cbir::build_index({folder / "part1"}, path,
-                    {.type = type, .metric = metric, .metric_given = true, .force = true});
+  cbir::build_index({folder / "part1"}, path, {.type = type, .metric = metric, .metric_given = true, .force = true});
   const cbir::AddOptions insist{.allow_mismatch = true};  // whatever metric the sets are meant for
   cbir::add_to_index(path, {folder / "part2"}, insist);
   cbir::remove_from_index(path, {.paths = {"part1/1.jpg"}, .labels = {}});

@@ -50,8 +50,7 @@ Buffer slightly_grown(const std::string& type) {
 void seal(Buffer& file, const Container& sound) {
   std::vector<Section> table = sound.sections();
   const Root newest = sound.root();
-  for (Section& section : table)
-    section.digest = xxh3(Bytes(file).subspan(section.offset, padded(section.bytes)));
+  for (Section& section : table) section.digest = xxh3(Bytes(file).subspan(section.offset, padded(section.bytes)));
   const Buffer entries = serialize(table);
   std::copy(entries.begin(), entries.end(), file.begin() + static_cast<std::ptrdiff_t>(newest.table_offset));
   Root root = newest;
@@ -70,8 +69,8 @@ void use(const std::string& path) {
     const Index index = Index::open(path);
     for (const std::size_t effort : {0, 1, 1000}) {
       SearchCounts counts;
-      const auto found = index.search({queries.data(), 3, kDim}, 5,
-                                      {.probe = effort, .candidates = effort, .ef = effort}, counts);
+      const auto found =
+          index.search({queries.data(), 3, kDim}, 5, {.probe = effort, .candidates = effort, .ef = effort}, counts);
       for (const Hit& hit : found[0])
         if (const auto position = index.position_of(hit.id)) static_cast<void>(index.row(*position));
     }
@@ -127,9 +126,7 @@ TEST_CASE("sections that change places are damage, whatever the type") {
       for (const Section& b : sections) {
         if (a.offset >= b.offset) continue;
         if (std::memcmp(&file[a.offset], &file[b.offset], kPage) == 0) continue;
-        const auto swap = [&] {
-          std::swap_ranges(&file[a.offset], &file[a.offset] + kPage, &file[b.offset]);
-        };
+        const auto swap = [&] { std::swap_ranges(&file[a.offset], &file[a.offset] + kPage, &file[b.offset]); };
         swap();
         unnoticed += outcome(file) != 5;
         swap();

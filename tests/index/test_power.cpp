@@ -115,14 +115,12 @@ TEST_CASE("an index that loses power while it grows or shrinks is the old one or
   const TemporaryFolder folder;
   for (const std::string& type : fixture::index_types()) {
     const std::string base = fixture::grown_index(folder, type, 40, kDim);
-    fixture::write_set(folder, "part4", fixture::random_vectors(40, kDim, 4), kDim, {"cat"},
-                       {.normalization = "none"});
+    fixture::write_set(folder, "part4", fixture::random_vectors(40, kDim, 4), kDim, {"cat"}, {.normalization = "none"});
     const std::uint64_t rows = Index::open(base).size();
     lose_power(base, folder, rows + 40, [&](ContainerAppender& appender) {
       add_rows(appender, open_sets({folder / "part4"}, true), {.allow_mismatch = true});
     });
-    lose_power(base, folder, rows - 1, [&](ContainerAppender& appender) {
-      remove_rows(appender, {.paths = {"part1/3.jpg"}, .labels = {}});
-    });
+    lose_power(base, folder, rows - 1,
+               [&](ContainerAppender& appender) { remove_rows(appender, {.paths = {"part1/3.jpg"}, .labels = {}}); });
   }
 }

@@ -186,8 +186,7 @@ struct RowSelection {
 ChangeReport remove_from_index(const std::string& path, const RowSelection& selection);
 
 /// Writes what is left of an index as one segment, ids kept, in the newest format: in its place, or as `output` if that
-/// is not empty (replaced if `force`). What the structure has learned of its rows stays. Throws MissingInput if no row
-/// is left.
+/// is not empty (replaced if `force`). The structure is made anew. Throws MissingInput if no row is left.
 ChangeReport compact_index(const std::string& path, const std::string& output, bool force);
 
 struct MergeOptions {
