@@ -89,9 +89,11 @@ constexpr std::size_t kTogether = 6;
 using Line = __m512i;
 
 // In assembler: among the attributes of Highway's target this instruction's is missing in 1.0.3.
-HWY_INLINE void AddFours(Line& sum, Line bytes) {
+// By value, lest sums live in memory.
+HWY_INLINE Line AddFours(Line sum, Line bytes) {
   const Line ones = _mm512_set1_epi8(1);
   asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(bytes), "v"(ones));
+  return sum;
 }
 
 HWY_INLINE Line ByRow() {
@@ -119,8 +121,8 @@ HWY_INLINE void ScoreBlock(const std::uint8_t* block, std::size_t lines, const P
     const Line second = _mm512_ternarylogic_epi32(_mm512_srli_epi16(codes, 4), nibble, which, kAndOr);
     for (std::size_t q = 0; q < kScans; ++q) {
       const Line table = _mm512_load_si512(scans[q].tables + line * pq4::kLine);
-      AddFours(low[q], _mm512_permutexvar_epi8(first, table));
-      AddFours(high[q], _mm512_permutexvar_epi8(second, table));
+      low[q] = AddFours(low[q], _mm512_permutexvar_epi8(first, table));
+      high[q] = AddFours(high[q], _mm512_permutexvar_epi8(second, table));
     }
   }
 }

@@ -4,13 +4,12 @@
 //   bench_ivf X.cbir QUERIES.npy TRUTH.npy
 //
 // TRUTH.npy (int32) has the row numbers of the ten best for each query. Inner products are compared. In the environment: PROBES
-// and CANDIDATES, what is measured, numbers with commas; HIGHWAY_TARGETS, a number, restricts the instruction sets as hwy::SetSupportedTargetsForTest does.
+// and CANDIDATES, what is measured, numbers with commas; BUSY, see below; HIGHWAY_TARGETS, a number, restricts the instruction sets as hwy::SetSupportedTargetsForTest does.
 
 #include <fmt/format.h>
 #include <hwy/targets.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -27,17 +26,15 @@
 
 namespace {
 
-constexpr std::size_t kNeighbours = 10, kRepeats = 15, kSingles = 256;
+constexpr std::size_t kNeighbours = 10, kRepeats = 40, kSingles = 128;
 
-/// With BUSY in the environment, seconds of processor time over the number of threads: on a machine that others use.
+/// A machine that others use, too: one thread works, and its own time is taken.
+bool busy() { return std::getenv("BUSY") != nullptr; }
+
 double seconds_now() {
-  if (std::getenv("BUSY") != nullptr) {
-    timespec time{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-    const double seconds = static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-    return seconds / static_cast<double>(cbir::worker_threads());
-  }
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  timespec time{};
+  clock_gettime(busy() ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
 double seconds_of(const std::function<void()>& action) {
@@ -90,7 +87,6 @@ void measure(const cbir::Index& index, const Data& data, const cbir::SearchEffor
     found = index.search(all, kNeighbours, effort, counts);
   });
   const std::size_t singles = std::min(kSingles, data.count);
-  const cbir::ThreadLimit limit(std::getenv("BUSY") != nullptr ? 1 : 0);
   const double single = best_of(kRepeats, [&] {
     cbir::SearchCounts some;
     for (std::size_t q = 0; q < singles; ++q)
@@ -130,7 +126,7 @@ int main(int argc, char** argv) try {
   if (argc < 4) throw cbir::UsageError("usage: bench_ivf (build X.npy X.cbir [LISTS] | X.cbir QUERIES.npy TRUTH.npy)");
   if (const char* targets = std::getenv("HIGHWAY_TARGETS"))
     hwy::SetSupportedTargetsForTest(static_cast<std::int64_t>(std::strtoull(targets, nullptr, 0)));
-  const cbir::ThreadLimit limit(0);
+  const cbir::ThreadLimit limit(busy() ? 1 : 0);
   if (std::string(argv[1]) == "build") {
     build(argv[2], argv[3], argc > 4 ? argv[4] : nullptr);
     return 0;
