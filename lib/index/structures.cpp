@@ -9,8 +9,7 @@
 
 namespace cbir {
 
-std::unique_ptr<StructureBuilder> make_builder(IndexMeta& meta, const StructureOptions& options,
-                                               std::uint64_t rows) {
+std::unique_ptr<StructureBuilder> make_builder(IndexMeta& meta, const StructureOptions& options, std::uint64_t rows) {
   if (meta.type == "flat") return nullptr;
   if (meta.type == "ivf") return std::make_unique<IvfBuilder>(meta, options, rows);
   throw UsageError(fmt::format("unknown type of index '{}'; flat and ivf are known", meta.type));

@@ -3,8 +3,9 @@
 //   bench_ivf build X.npy X.cbir [LISTS]
 //   bench_ivf X.cbir QUERIES.npy TRUTH.npy
 //
-// TRUTH.npy (int32) has the row numbers of the ten best for each query. Inner products are compared. In the environment: PROBES
-// and CANDIDATES, what is measured, numbers with commas; BUSY, see below; HIGHWAY_TARGETS, a number, restricts the instruction sets as hwy::SetSupportedTargetsForTest does.
+// TRUTH.npy (int32) has the row numbers of the ten best for each query. Inner products are compared. In the
+// environment: PROBES and CANDIDATES, what is measured, numbers with commas; BUSY, see below; HIGHWAY_TARGETS, a
+// number, restricts the instruction sets as hwy::SetSupportedTargetsForTest does.
 
 #include <fmt/format.h>
 #include <hwy/targets.h>
