@@ -12,13 +12,13 @@
 namespace cbir {
 namespace {
 
-constexpr std::size_t kRowsPerList = 32;          // fewer are not worth a list
-constexpr std::size_t kRounds = 6;                // of the partition's k-means
-constexpr std::size_t kListSample = 48;           // rows a list that it looks at
-constexpr std::size_t kCodeRounds = 10;           // of the codebooks'
-constexpr std::size_t kCodeSample = 16384;        // rows that they are trained on, at most
+constexpr std::size_t kRowsPerList = 32;    // fewer are not worth a list
+constexpr std::size_t kRounds = 6;          // of the partition's k-means
+constexpr std::size_t kListSample = 48;     // rows a list that it looks at
+constexpr std::size_t kCodeRounds = 10;     // of the codebooks'
+constexpr std::size_t kCodeSample = 16384;  // rows that they are trained on, at most
 constexpr std::size_t kCodeSampleBytes = 64 << 20;
-constexpr std::size_t kBlocksTogether = 256;      // of codes that are made before they are written
+constexpr std::size_t kBlocksTogether = 256;  // of codes that are made before they are written
 constexpr double kFactorSteps = 32767;
 
 std::size_t default_lists(std::uint64_t rows) {
@@ -75,8 +75,7 @@ IvfBuilder::IvfBuilder(IndexMeta& meta, const StructureOptions& options, std::ui
 }
 
 void IvfBuilder::train(MatrixView<const float> vectors, SectionWriter& writer) {
-  centroids_ =
-      train_kmeans(vectors, {.clusters = lists_, .rounds = kRounds, .sample = kListSample, .seed = seed_});
+  centroids_ = train_kmeans(vectors, {.clusters = lists_, .rounds = kRounds, .sample = kListSample, .seed = seed_});
   model_.centroids = {centroids_.data(), lists_, vectors.cols};
   mean_.resize(vectors.cols);
   std::vector<double> sums(vectors.cols);
@@ -100,8 +99,7 @@ void IvfBuilder::train_codes(MatrixView<const float> vectors) {
   const std::vector<std::uint32_t> chosen = sample_rows(vectors.rows, wanted, seed_ + 2);
   AlignedFloats rows(chosen.size() * dim);
   const MatrixView<float> sample(rows.data(), chosen.size(), dim);
-  for (std::size_t i = 0; i < chosen.size(); ++i)
-    std::copy_n(vectors.row(chosen[i]).data(), dim, sample.row(i).data());
+  for (std::size_t i = 0; i < chosen.size(); ++i) std::copy_n(vectors.row(chosen[i]).data(), dim, sample.row(i).data());
   std::vector<std::uint32_t> list_of(chosen.size());
   assign_nearest(sample, model_.centroids, list_of);
   std::vector<float> factors(chosen.size());

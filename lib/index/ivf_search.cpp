@@ -14,9 +14,9 @@
 namespace cbir {
 namespace {
 
-constexpr std::size_t kQueries = 512;         // searched together by one thread, at most
-constexpr std::size_t kCoarseQueries = 32;    // compared with all centroids at a time
-constexpr std::size_t kPassingPerSlot = 32;   // so few passing rows for each candidate are scored exactly
+constexpr std::size_t kQueries = 512;        // searched together by one thread, at most
+constexpr std::size_t kCoarseQueries = 32;   // compared with all centroids at a time
+constexpr std::size_t kPassingPerSlot = 32;  // so few passing rows for each candidate are scored exactly
 
 /// A float as an integer of the same order, and back: an involution.
 std::int32_t ordered(std::int32_t bits) { return bits ^ ((bits >> 31) & 0x7fffffff); }
@@ -113,8 +113,7 @@ class IvfStructure::Block {
     const double largest = score(chosen.front());
     room_.query.resize(model_.dim());
     const float twice = model_.metric == Metric::l2 ? 2.0F : 1.0F;
-    for (std::size_t d = 0; d < model_.dim(); ++d)
-      room_.query[d] = twice * (queries_.row(q)[d] - model_.mean[d]);
+    for (std::size_t d = 0; d < model_.dim(); ++d) room_.query[d] = twice * (queries_.row(q)[d] - model_.mean[d]);
     make_tables(model_.shape, model_.codebooks, room_.query.data(), static_cast<double>(model_.factor_range),
                 largest - score(chosen.back()), room_.scratch, room_.queries[q]);
     for (std::size_t i = 0; i < plan_.probe; ++i) {
@@ -200,7 +199,8 @@ void IvfStructure::search(MatrixView<const float> queries, const SearchEffort& e
   Plan plan{.probe = effort.probe != 0 ? effort.probe : probe_,
             .candidates = effort.candidates != 0 ? effort.candidates : candidates_,
             .mask = mask.every() ? nullptr : &mask};
-  plan.candidates = std::clamp(plan.candidates, best.front().capacity(), std::max(best.front().capacity(), segment_.size()));
+  plan.candidates =
+      std::clamp(plan.candidates, best.front().capacity(), std::max(best.front().capacity(), segment_.size()));
   if (plan.mask != nullptr) {
     if (mask.passing <= kPassingPerSlot * plan.candidates)
       return scan_passing(segment_, model_.metric, queries, mask, best, counts);

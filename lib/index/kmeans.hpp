@@ -20,8 +20,8 @@ struct KMeansOptions {
 /// `count` different numbers below `total`, ascending; all of them if there are no more.
 std::vector<std::uint32_t> sample_rows(std::size_t total, std::size_t count, std::uint64_t seed);
 
-/// clusters x rows.cols floats. Rows are padded with zeros to a multiple of 16 floats. A cluster that gets no rows takes
-/// half of the largest one. The same with any number of threads.
+/// clusters x rows.cols floats. Rows are padded with zeros to a multiple of 16 floats. A cluster that gets no rows
+/// takes half of the largest one. The same with any number of threads.
 std::vector<float> train_kmeans(MatrixView<const float> rows, const KMeansOptions& options);
 
 /// nearest[i] = the centroid with the smallest Euclidean distance to rows.row(i), the lowest of several.

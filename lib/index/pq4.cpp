@@ -12,7 +12,7 @@ namespace cbir {
 namespace {
 
 constexpr double kLargestBias = 1 << 29;
-constexpr double kLargestScale = 1e30;  // so that a product with a difference of two numbers is finite or clamped
+constexpr double kLargestScale = 1e37;  // so that a product with a difference of two numbers is finite or clamped
 
 /// x within the bounds; the lower one for NaN.
 double within(double x, double low, double high) { return x > low ? std::min(x, high) : low; }

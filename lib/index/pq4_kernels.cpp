@@ -8,8 +8,8 @@
 #undef HWY_DISABLED_TARGETS
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 
-#include <hwy/foreach_target.h>  // before the rest
 #include <hwy/cache_control.h>
+#include <hwy/foreach_target.h>  // before the rest
 #include <hwy/highway.h>
 
 #include <bit>
@@ -89,9 +89,11 @@ constexpr std::size_t kTogether = 6;
 using Line = __m512i;
 
 // In assembler: among the attributes of Highway's target this instruction's is missing in 1.0.3.
-HWY_INLINE void AddFours(Line& sum, Line bytes) {
+// By value, lest sums live in memory.
+HWY_INLINE Line AddFours(Line sum, Line bytes) {
   const Line ones = _mm512_set1_epi8(1);
   asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(bytes), "v"(ones));
+  return sum;
 }
 
 HWY_INLINE Line ByRow() {
@@ -101,8 +103,8 @@ HWY_INLINE Line ByRow() {
 }
 
 template <std::size_t kScans>
-HWY_INLINE void ScoreBlock(const std::uint8_t* block, std::size_t lines, const Pq4Scan* scans,
-                           Line (&low)[kScans], Line (&high)[kScans]) {
+HWY_INLINE void ScoreBlock(const std::uint8_t* block, std::size_t lines, const Pq4Scan* scans, Line (&low)[kScans],
+                           Line (&high)[kScans]) {
   const Line factors = _mm512_loadu_si512(block);
   for (std::size_t q = 0; q < kScans; ++q) {
     const Line scaled =
@@ -119,8 +121,8 @@ HWY_INLINE void ScoreBlock(const std::uint8_t* block, std::size_t lines, const P
     const Line second = _mm512_ternarylogic_epi32(_mm512_srli_epi16(codes, 4), nibble, which, kAndOr);
     for (std::size_t q = 0; q < kScans; ++q) {
       const Line table = _mm512_load_si512(scans[q].tables + line * pq4::kLine);
-      AddFours(low[q], _mm512_permutexvar_epi8(first, table));
-      AddFours(high[q], _mm512_permutexvar_epi8(second, table));
+      low[q] = AddFours(low[q], _mm512_permutexvar_epi8(first, table));
+      high[q] = AddFours(high[q], _mm512_permutexvar_epi8(second, table));
     }
   }
 }
@@ -135,8 +137,8 @@ HWY_INLINE void Select(Line low, Line high, std::int32_t limit, Found& found) {
 }
 
 template <std::size_t kScans>
-void ScanBlocks(const std::uint8_t* blocks, std::size_t lines, std::size_t begin, std::size_t end,
-                const Pq4Scan* scans, const Pq4Filter& filter) {
+void ScanBlocks(const std::uint8_t* blocks, std::size_t lines, std::size_t begin, std::size_t end, const Pq4Scan* scans,
+                const Pq4Filter& filter) {
   const std::size_t stride = pq4::kLine * (1 + lines);
   Found found;
   for (std::size_t first = begin / pq4::kBlockRows * pq4::kBlockRows; first < end; first += pq4::kBlockRows) {
@@ -231,8 +233,7 @@ HWY_INLINE void ScoreBlock(const std::uint8_t* block, std::size_t lines, const P
                            Sums (&high)[kScans]) {
   const Bytes8 d;
   const auto nibble = hn::Set(d, std::uint8_t{15});
-  for (std::size_t q = 0; q < kScans; ++q)
-    low[q].all = low[q].odd = high[q].all = high[q].odd = hn::Zero(Words());
+  for (std::size_t q = 0; q < kScans; ++q) low[q].all = low[q].odd = high[q].all = high[q].odd = hn::Zero(Words());
   for (std::size_t i = 0; i < lines * pq4::kLine; i += kBytes) {
     if (i % pq4::kLine == 0) hwy::Prefetch(block + kAhead + i);
     const auto codes = hn::LoadU(d, block + pq4::kLine + i);
@@ -247,8 +248,8 @@ HWY_INLINE void ScoreBlock(const std::uint8_t* block, std::size_t lines, const P
 }
 
 template <std::size_t kScans>
-void ScanBlocks(const std::uint8_t* blocks, std::size_t lines, std::size_t begin, std::size_t end,
-                const Pq4Scan* scans, const Pq4Filter& filter) {
+void ScanBlocks(const std::uint8_t* blocks, std::size_t lines, std::size_t begin, std::size_t end, const Pq4Scan* scans,
+                const Pq4Filter& filter) {
   const std::size_t stride = pq4::kLine * (1 + lines);
   Found found;
   for (std::size_t first = begin / pq4::kBlockRows * pq4::kBlockRows; first < end; first += pq4::kBlockRows) {

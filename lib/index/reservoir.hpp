@@ -11,9 +11,9 @@
 
 namespace cbir {
 
-/// Keeps the `keep` best of a stream of scored positions: higher scores first, of equal ones the lower position; so what
-/// is kept does not depend on the order of the stream. Room for as many again and a block more makes an addition one
-/// store; when it is used up, the best are selected and the threshold rises.
+/// Keeps the `keep` best of a stream of scored positions: higher scores first, of equal ones the lower position; so
+/// what is kept does not depend on the order of the stream. Room for as many again and a block more makes an addition
+/// one store; when it is used up, the best are selected and the threshold rises.
 class Reservoir {
  public:
   static constexpr std::size_t kBlock = 32;  ///< additions that make_room() makes room for

@@ -39,12 +39,14 @@ struct Options {
 std::string build(const TemporaryFolder& folder, const std::vector<float>& values, std::size_t dim,
                   const Options& options = {}, const std::string& name = "x") {
   fixture::write_npy(folder / (name + ".npy"), values, dim);
-  build_index({folder / (name + ".npy")}, folder / (name + ".cbir"),
-              {.type = "ivf", .metric = options.metric, .metric_given = true, .structure = options.structure, .force = true});
+  build_index(
+      {folder / (name + ".npy")}, folder / (name + ".cbir"),
+      {.type = "ivf", .metric = options.metric, .metric_given = true, .structure = options.structure, .force = true});
   return folder / (name + ".cbir");
 }
 
-std::vector<std::vector<Hit>> search(const Index& index, const std::vector<float>& queries, const SearchEffort& effort = {}) {
+std::vector<std::vector<Hit>> search(const Index& index, const std::vector<float>& queries,
+                                     const SearchEffort& effort = {}) {
   SearchCounts counts;
   return index.search({queries.data(), queries.size() / index.dim(), index.dim()}, 10, effort, counts);
 }
@@ -75,7 +77,8 @@ struct Opened {
         structure(container, meta, segment) {}
 
   template <typename Searched>
-  std::vector<std::vector<Hit>> search(const Searched& searched, const std::vector<float>& queries, const RowMask& mask) const {
+  std::vector<std::vector<Hit>> search(const Searched& searched, const std::vector<float>& queries,
+                                       const RowMask& mask) const {
     std::vector<TopK> best(queries.size() / meta.dim, TopK(10));
     SearchCounts counts;
     searched.search({queries.data(), best.size(), meta.dim}, {}, mask, best, counts);
@@ -97,8 +100,8 @@ std::vector<std::byte> bytes_of(const std::string& path) {
 }
 
 /// Rewrites an index with one section changed, checksums and all.
-std::string with_changed(const TemporaryFolder& folder, const std::string& path, std::uint32_t segment, SectionKind kind,
-                         const std::function<void(std::vector<std::byte>&)>& change) {
+std::string with_changed(const TemporaryFolder& folder, const std::string& path, std::uint32_t segment,
+                         SectionKind kind, const std::function<void(std::vector<std::byte>&)>& change) {
   const Container container = Container::open(path, Check::all);
   const std::string out = folder / "changed.cbir";
   ContainerWriter writer(out, true);
@@ -159,8 +162,11 @@ TEST_CASE("what is found depends neither on threads nor on which queries come to
     CHECK(same(search(index, queries, effort), together));
     std::vector<std::vector<Hit>> alone;
     for (std::size_t q = 0; q < 70; ++q)
-      alone.push_back(search(index, {queries.begin() + static_cast<std::ptrdiff_t>(q * 24),
-                                     queries.begin() + static_cast<std::ptrdiff_t>(q * 24 + 24)}, effort).front());
+      alone.push_back(search(index,
+                             {queries.begin() + static_cast<std::ptrdiff_t>(q * 24),
+                              queries.begin() + static_cast<std::ptrdiff_t>(q * 24 + 24)},
+                             effort)
+                          .front());
     CHECK(same(alone, together));
   }
 }
@@ -255,7 +261,8 @@ TEST_CASE("rows that are all the same, zeros and huge ones are indexed and found
 
 TEST_CASE("a further segment is coded by what the first was trained on, and takes less room than its vectors") {
   const TemporaryFolder folder;
-  const std::vector<float> rows = clustered(8000, 64, 17), more = clustered(300, 64, 18), queries = clustered(40, 64, 19);
+  const std::vector<float> rows = clustered(8000, 64, 17), more = clustered(300, 64, 18),
+                           queries = clustered(40, 64, 19);
   const std::string path = build(folder, rows, 64, {.metric = Metric::dot, .structure = {.lists = 200}});
   const Opened first(path);
   const std::string out = folder / "more.cbir";
@@ -286,7 +293,8 @@ TEST_CASE("a further segment is coded by what the first was trained on, and take
   std::vector<TopK> both(40, TopK(10)), exact(40, TopK(10));
   SearchCounts counts;
   const MatrixView<const float> asked(queries.data(), 40, 64);
-  for (const Structure* structure : {static_cast<const Structure*>(&first.structure), static_cast<const Structure*>(&second)})
+  for (const Structure* structure :
+       {static_cast<const Structure*>(&first.structure), static_cast<const Structure*>(&second)})
     structure->search(asked, {}, {.words = {}, .passing = structure == &second ? 300U : 8000U}, both, counts);
   PlainScan(first.segment, Metric::dot).search(asked, {}, {.words = {}, .passing = 8000}, exact, counts);
   PlainScan(segment, Metric::dot).search(asked, {}, {.words = {}, .passing = 300}, exact, counts);
@@ -306,9 +314,12 @@ TEST_CASE("lists that could make a search read elsewhere are refused, and any nu
   };
   const auto shorter = [](std::vector<std::byte>& bytes) { bytes.resize(bytes.size() - 4); };
   const auto longer = [](std::vector<std::byte>& bytes) { bytes.resize(bytes.size() + 4); };
-  for (const auto& [segment, kind] : {std::pair{0U, SectionKind::centroids}, {0U, SectionKind::codebooks},
-                                      {0U, SectionKind::list_factors}, {1U, SectionKind::list_offsets},
-                                      {1U, SectionKind::list_rows}, {1U, SectionKind::list_codes}}) {
+  for (const auto& [segment, kind] : {std::pair{0U, SectionKind::centroids},
+                                      {0U, SectionKind::codebooks},
+                                      {0U, SectionKind::list_factors},
+                                      {1U, SectionKind::list_offsets},
+                                      {1U, SectionKind::list_rows},
+                                      {1U, SectionKind::list_codes}}) {
     INFO(to_string(kind));
     refused(segment, kind, shorter);
     refused(segment, kind, longer);
@@ -332,9 +343,10 @@ TEST_CASE("lists that could make a search read elsewhere are refused, and any nu
       for (const auto& hits : search(index, queries)) CHECK(hits.size() <= 10);
     }
   }
-  const Index index = Index::open(with_changed(folder, path, 1, SectionKind::list_codes, [](std::vector<std::byte>& bytes) {
-    std::fill(bytes.begin(), bytes.end(), std::byte{0xff});
-  }));
+  const Index index =
+      Index::open(with_changed(folder, path, 1, SectionKind::list_codes, [](std::vector<std::byte>& bytes) {
+        std::fill(bytes.begin(), bytes.end(), std::byte{0xff});
+      }));
   for (const auto& hits : search(index, queries)) CHECK(hits.size() == 10);
 }
 
@@ -343,5 +355,6 @@ TEST_CASE("verifying finds a row that is in two lists") {
   const std::string path = build(folder, clustered(1000, 20, 22), 20);
   Opened(path).structure.verify();
   const auto repeat = [](std::vector<std::byte>& bytes) { std::memcpy(bytes.data() + 4, bytes.data(), 4); };
-  CHECK_THROWS_AS(Opened(with_changed(folder, path, 1, SectionKind::list_rows, repeat)).structure.verify(), DamagedFile);
+  CHECK_THROWS_AS(Opened(with_changed(folder, path, 1, SectionKind::list_rows, repeat)).structure.verify(),
+                  DamagedFile);
 }

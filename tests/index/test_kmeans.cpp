@@ -16,7 +16,8 @@ namespace {
 /// `groups` clouds of `each` rows, far from each other, in 16 dimensions.
 std::vector<float> clouds(std::size_t groups, std::size_t each) {
   std::vector<float> out = fixture::random_vectors(groups * each, 16, 1);
-  for (std::size_t i = 0; i < groups * each; ++i) out[i * 16 + i % groups % 16] += 100.0F * static_cast<float>(1 + i % groups / 16);
+  for (std::size_t i = 0; i < groups * each; ++i)
+    out[i * 16 + i % groups % 16] += 100.0F * static_cast<float>(1 + i % groups / 16);
   return out;
 }
 
@@ -58,7 +59,8 @@ TEST_CASE("every row is assigned to the centroid that plain loops find nearest")
 
 TEST_CASE("k-means finds clouds that are far apart") {
   const std::vector<float> rows = clouds(8, 50);
-  const std::vector<float> centroids = train_kmeans(view(rows), {.clusters = 24, .rounds = 10, .sample = 64, .seed = 1});
+  const std::vector<float> centroids =
+      train_kmeans(view(rows), {.clusters = 24, .rounds = 10, .sample = 64, .seed = 1});
   std::vector<std::uint32_t> nearest(400);
   assign_nearest(view(rows), view(centroids), nearest);
   std::map<std::uint32_t, std::set<std::size_t>> clouds_of;
@@ -85,7 +87,9 @@ TEST_CASE("an empty cluster takes half of the largest one") {
   std::fill(rows.begin() + 20 * 16, rows.end(), -1.0F);
   const std::vector<float> centroids = train_kmeans(view(rows), {.clusters = 6, .rounds = 3, .sample = 64, .seed = 1});
   std::set<std::vector<float>> different;
-  for (std::size_t c = 0; c < 6; ++c) different.emplace(centroids.begin() + static_cast<std::ptrdiff_t>(c * 16), centroids.begin() + static_cast<std::ptrdiff_t>(c * 16 + 16));
+  for (std::size_t c = 0; c < 6; ++c)
+    different.emplace(centroids.begin() + static_cast<std::ptrdiff_t>(c * 16),
+                      centroids.begin() + static_cast<std::ptrdiff_t>(c * 16 + 16));
   CHECK(different.size() >= 3);
   for (const float x : centroids) CHECK(std::abs(x) == Approx(1).epsilon(0.01));
 }

@@ -99,7 +99,8 @@ TEST_CASE("what is packed is found again, with numbers of sub-quantisers that fi
     std::size_t wrong = 0;
     for (std::size_t r = 0; r < c.rows; ++r) {
       wrong += reference::pq4_factor(c.block_of(r), r % 32) != c.factors[r];
-      for (std::size_t s = 0; s < count; ++s) wrong += reference::pq4_code(c.block_of(r), s, r % 32) != c.codes_of(r)[s];
+      for (std::size_t s = 0; s < count; ++s)
+        wrong += reference::pq4_code(c.block_of(r), s, r % 32) != c.codes_of(r)[s];
     }
     CHECK(wrong == 0);
   }
@@ -150,7 +151,8 @@ TEST_CASE("every instruction set adds what the plain loops add") {
 
 TEST_CASE("every instruction set makes the tables and codes of the plain loops") {
   const std::size_t subs = 13;
-  const std::vector<float> tables = fixture::random_vectors(subs, 16, 5), offsets = fixture::random_vectors(subs, 16, 6);
+  const std::vector<float> tables = fixture::random_vectors(subs, 16, 5),
+                           offsets = fixture::random_vectors(subs, 16, 6);
   std::vector<float> low(subs), high(subs), low2(subs), high2(subs);
   std::vector<std::uint8_t> bytes(subs * 16), bytes2(subs * 16), codes(subs), codes2(subs);
   reference::pq4_ranges(tables.data(), subs, low.data(), high.data());
@@ -171,7 +173,8 @@ TEST_CASE("every instruction set makes the tables and codes of the plain loops")
     CHECK(found.index == best.index);
     CHECK(found.value == best.value);
     for (const std::size_t dims : {1, 2, 4, 8}) {
-      const std::vector<float> books = fixture::random_vectors(subs * dims, 16, 7), x = fixture::random_vectors(1, subs * dims, 8);
+      const std::vector<float> books = fixture::random_vectors(subs * dims, 16, 7),
+                               x = fixture::random_vectors(1, subs * dims, 8);
       std::vector<float> expected(subs * 16), sums(subs * 16);
       reference::pq4_inner_products(x.data(), books.data(), subs, dims, expected.data());
       pq4_inner_products(x.data(), books.data(), subs, dims, sums.data());
@@ -206,7 +209,8 @@ TEST_CASE("tables without any span, and numbers that are none, are taken as they
   AlignedFloats memory(shape.table_bytes() / sizeof(float));
   Pq4Scratch scratch;
   Pq4Tables tables{.bytes = reinterpret_cast<std::uint8_t*>(memory.data())};
-  for (const float value : {0.0F, 1.0F, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+  for (const float value :
+       {0.0F, 1.0F, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
     const std::vector<float> codebooks(shape.codebook_floats(), value), query(4, 1.0F);
     make_tables(shape, codebooks, query.data(), 0, 0, scratch, tables);
     CHECK(std::all_of(tables.bytes, tables.bytes + 64, [](std::uint8_t x) { return x == 0; }));
