@@ -27,8 +27,9 @@ class Hyperplanes {
   Hyperplanes(std::span<const float> numbers, std::size_t bits, std::size_t dim, Metric metric,
               const std::string& name);
 
-  /// Random ones for the rows; the same numbers for the same seed.
-  static std::vector<float> draw(MatrixView<const float> rows, std::size_t bits, Metric metric, std::uint64_t seed);
+  /// Random ones for the rows, padded from `dim`; the same numbers for the same seed.
+  static std::vector<float> draw(MatrixView<const float> rows, std::size_t dim, std::size_t bits, Metric metric,
+                                 std::uint64_t seed);
 
   std::size_t code_bytes() const noexcept { return normals_.rows / 8; }
   /// codes gets code_bytes() for each vector, one after the other: bit b of a code is bit b % 8 of byte b / 8.

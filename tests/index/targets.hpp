@@ -3,7 +3,7 @@
 
 #include <hwy/targets.h>
 
-#include <functional>
+#include <cstdint>
 #include <set>
 #include <string>
 
@@ -29,6 +29,19 @@ std::set<std::string> for_each_target(const Name& name, const Body& body) {
     hwy::SetSupportedTargetsForTest(0);
   }
   return seen;
+}
+
+/// Runs the body with each instruction set that this processor has, whether there is code of its own for it or not.
+template <typename Body>
+void for_each_target(const Body& body) {
+  for (std::int64_t all = hwy::SupportedTargets(), target = 1; all != 0; target *= 2) {
+    if ((all & target) == 0) continue;
+    all &= ~target;
+    hwy::SetSupportedTargetsForTest(target);
+    INFO("instruction set " << hwy::TargetName(target));
+    body();
+    hwy::SetSupportedTargetsForTest(0);
+  }
 }
 
 }  // namespace fixture
