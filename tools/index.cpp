@@ -18,7 +18,7 @@ struct IndexOptions {
   std::vector<std::string> indexes;  // to be merged
   std::string index;                 // to be looked at or changed
   std::string output;                // to be written
-  std::string type = "flat";         // exact search
+  cbir::BuildOptions build;          // of the index to be built
   std::string metric;                // empty: the sets' own, cosine if they name none
   cbir::RowSelection removed;        // what remove is to remove
   std::string files_from;            // a list of paths to remove
@@ -28,13 +28,32 @@ struct IndexOptions {
   bool force = false;                // replace an existing output
   bool allow_mismatch = false;       // join sets of different encoders
   bool json = false;                 // info as JSON
+  bool quiet = false;                // nothing on standard output but what was asked for
   std::size_t threads = 0;           // 0: one a processor
 };
 
 using cbir::ExitCode;
 
-ExitCode build(const IndexOptions& options) {
-  cbir::BuildOptions plan{.force = options.force, .allow_mismatch = options.allow_mismatch};
+/// Refuses options that would have no effect.
+void check_build(const CLI::App& command, const std::string& type) {
+  const auto demand = [&](std::initializer_list<const char*> flags, std::initializer_list<std::string_view> types) {
+    for (const char* flag : flags)
+      if (command.count(flag) > 0 && std::find(types.begin(), types.end(), type) == types.end())
+        throw cbir::UsageError(fmt::format("{} has no effect on type {}; it is for {}", flag, type,
+                                           fmt::join(types.begin(), types.end(), " and ")));
+  };
+  demand({"--target-recall", "--seed"}, {"ivf", "hnsw", "lsh", "auto"});
+  demand({"--lists", "--probe"}, {"ivf"});
+  demand({"--candidates"}, {"ivf", "lsh"});
+  demand({"--M", "--ef-construction", "--ef"}, {"hnsw"});
+  demand({"--bits"}, {"lsh"});
+}
+
+ExitCode build(const IndexOptions& options, const CLI::App& command) {
+  cbir::BuildOptions plan = options.build;
+  check_build(command, plan.type);
+  plan.force = options.force;
+  plan.allow_mismatch = options.allow_mismatch;
   if (!options.metric.empty()) {
     plan.metric = cbir::parse_metric(options.metric);
     plan.metric_given = true;
@@ -42,9 +61,7 @@ ExitCode build(const IndexOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   const cbir::BuildReport report = cbir::build_index(options.sets, options.output, plan);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  cbir::log(cbir::LogLevel::debug,
-            fmt::format("{}: {}, {}, {:.2f} s", cbir::display_path(options.output), cbir::counted(report.rows, "row"),
-                        cbir::human_bytes(report.bytes), seconds.count()));
+  if (!options.quiet) fmt::print("{}", cbir::to_tsv(report, seconds.count()));
   return ExitCode::ok;
 }
 
@@ -132,13 +149,45 @@ void add_sets(CLI::App& command, IndexOptions& options) {
 void add_build(CLI::App& command, IndexOptions& options) {
   add_sets(command, options);
   add_output(command, options);
-  command.add_option("--type", options.type, "Kind of index: flat is exact")
-      ->check(CLI::IsMember({"flat"}))
+  cbir::BuildOptions& build = options.build;
+  command
+      .add_option(
+          "--type", build.type,
+          "flat: exact; ivf: lists of rows that lie together; hnsw: a graph; lsh: random hyperplanes; auto: tries "
+          "all and keeps the fastest")
+      ->check(CLI::IsMember({"flat", "ivf", "hnsw", "lsh", "auto"}))
       ->capture_default_str();
   command.add_option("--metric", options.metric, "How vectors are compared [the sets' own, else cosine]")
       ->check(CLI::IsMember({"cosine", "dot", "l2"}));
   command.add_flag("--allow-mismatch", options.allow_mismatch, "Join sets of different encoders");
+  command
+      .add_option("--memory", build.memory,
+                  "Memory that may be used besides pages of files, as 4G; what takes more ends with status 9 at once")
+      ->transform(CLI::AsSizeValue(false))
+      ->type_name("BYTES");
   cbir::add_threads(command, options.threads);
+
+  const char* const tuning = "Types that are not exact";
+  const auto number = [&](const char* name, auto& value, std::uint64_t least, std::uint64_t most, const char* help) {
+    command.add_option(name, value, help)->check(cbir::whole_number(least, most))->type_name("N")->group(tuning);
+  };
+  constexpr std::uint64_t kMany = std::uint64_t{1} << 32;
+  command.add_option("--target-recall", build.target_recall, "Share of the 10 nearest rows that searches are to find")
+      ->check(CLI::Range(.1, 1.))
+      ->capture_default_str()
+      ->type_name("R")
+      ->group(tuning);
+  number("--lists", build.structure.lists, 1, 1 << 20,
+         "ivf: lists that rows are divided into [what suits their number]");
+  number("--probe", build.effort.probe, 1, 1 << 20, "ivf: lists that a search looks at [found by trial]");
+  number("--candidates", build.effort.candidates, 1, kMany,
+         "ivf, lsh: rows that a search compares exactly [found by trial]");
+  number("--M", build.structure.links, 2, 256, "hnsw: links of a row, twice as many on the lowest level [16]");
+  number("--ef-construction", build.structure.ef_construction, 1, 1 << 20,
+         "hnsw: rows kept in mind while links are sought");
+  number("--ef", build.effort.ef, 1, kMany, "hnsw: rows kept in mind by a search [found by trial]");
+  number("--bits", build.structure.bits, 64, 1 << 16, "lsh: hyperplanes, a multiple of 64 [256]");
+  number("--seed", build.structure.seed, 0, UINT64_MAX, "Of what is drawn at random [1]");
 }
 
 void add_add(CLI::App& command, IndexOptions& options) {
@@ -222,8 +271,9 @@ int main(int argc, char** argv) {
   add_output(recover_command, options);
 
   return program.run(argc, argv, [&] {
+    options.quiet = program.quiet();
     const cbir::ThreadLimit limit(options.threads);
-    if (build_command.parsed()) return build(options);
+    if (build_command.parsed()) return build(options, build_command);
     if (add_command.parsed()) return add(options);
     if (remove_command.parsed()) return remove(options);
     if (compact_command.parsed()) return compact(options);

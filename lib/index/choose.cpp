@@ -67,7 +67,10 @@ class Scratch {
     const Container written = writer_.written();
     const auto structure = open_structure(written, meta, segment_);
     const Tuned tuned = tune(*sample_, *structure, type, segment_.size(), {}, target);
-    return {{tuned.seconds, sample_->seconds_alone(*structure, tuned.effort, kSingleQueries)}, tuned.recall.recall};
+    return {{std::min(sample_->measure(*structure, tuned.effort).seconds,
+                      sample_->measure(*structure, tuned.effort).seconds),
+             sample_->seconds_alone(*structure, tuned.effort, kSingleQueries)},
+            tuned.recall.recall};
   }
 
  private:

@@ -61,13 +61,13 @@ RecallSample::RecallSample(const Segment& segment, Metric metric, std::size_t di
   for (std::size_t i = 0; i < count; ++i) truth_[i] = best[i].take().back().score;
 }
 
-RecallEstimate RecallSample::measure(const Structure& structure, const SearchEffort& effort, double* seconds) const {
+Measured RecallSample::measure(const Structure& structure, const SearchEffort& effort) const {
   using Clock = std::chrono::steady_clock;
   std::vector<TopK> best(queries(), TopK(neighbours_));
-  SearchCounts counts;
+  Measured out;
   const auto start = Clock::now();
-  structure.search(queries_view(), effort, {.words = {}, .passing = rows_}, best, counts);
-  if (seconds) *seconds = std::chrono::duration<double>(Clock::now() - start).count() / static_cast<double>(queries());
+  structure.search(queries_view(), effort, {.words = {}, .passing = rows_}, best, out.counts);
+  out.seconds = std::chrono::duration<double>(Clock::now() - start).count() / static_cast<double>(queries());
   double sum = 0, squares = 0;
   for (std::size_t q = 0; q < queries(); ++q) {
     const auto& hits = best[q].hits();
@@ -80,10 +80,11 @@ RecallEstimate RecallSample::measure(const Structure& structure, const SearchEff
   const double mean = sum / n, variance = std::max(0.0, squares / n - mean * mean);
   // Where every query is right the variance says nothing; then the rule of three does.
   const double margin = variance > 0 ? kStandardErrors * std::sqrt(variance / n) : 3 / n;
-  return {.recall = mean,
-          .low = std::max(0.0, mean - margin),
-          .high = std::min(1.0, mean + (variance > 0 ? margin : 0)),
-          .queries = queries()};
+  out.recall = {.recall = mean,
+                .low = std::max(0.0, mean - margin),
+                .high = std::min(1.0, mean + (variance > 0 ? margin : 0)),
+                .queries = queries()};
+  return out;
 }
 
 double RecallSample::seconds_alone(const Structure& structure, const SearchEffort& effort, std::size_t count) const {

@@ -9,6 +9,12 @@
 
 namespace cbir {
 
+struct Measured {
+  RecallEstimate recall;
+  SearchCounts counts;
+  double seconds = 0;  ///< of a query among many
+};
+
 /// Rows that look like new ones: a row moved by the difference between another row and its nearest neighbour. (A row
 /// itself would be found too easily, as a graph leads straight to its neighbours.) And their exact neighbours.
 class RecallSample {
@@ -21,9 +27,8 @@ class RecallSample {
 
   std::size_t queries() const noexcept { return truth_.size(); }
 
-  /// Recall@10: of the k best scores, those that are found, or equalled. `seconds`, if wanted, is the time of a query
-  /// among many.
-  RecallEstimate measure(const Structure& structure, const SearchEffort& effort, double* seconds = nullptr) const;
+  /// Recall@10: of the k best scores, those that are found, or equalled.
+  Measured measure(const Structure& structure, const SearchEffort& effort) const;
 
   /// The median time of the first `count` queries, one at a time.
   double seconds_alone(const Structure& structure, const SearchEffort& effort, std::size_t count) const;

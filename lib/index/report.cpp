@@ -43,6 +43,22 @@ std::string to_tsv(const IndexInfo& info) {
   return out;
 }
 
+std::string to_tsv(const BuildReport& report, double seconds) {
+  std::string out =
+      fmt::format("type\t{}\nrows\t{}\nbytes\t{}\nseconds\t{:.2f}\n", report.type, report.rows, report.bytes, seconds);
+  const auto effort = [&](const char* name, std::size_t value) {
+    if (value > 0) out += fmt::format("{}\t{}\n", name, value);
+  };
+  effort("probe", report.effort.probe);
+  effort("candidates", report.effort.candidates);
+  effort("ef", report.effort.ef);
+  const RecallEstimate& recall = report.recall;
+  out += fmt::format("recall@10\t{:.6f}\nrecall@10.low\t{:.6f}\nrecall@10.high\t{:.6f}\n", recall.recall, recall.low,
+                     recall.high);
+  if (!report.reason.empty()) out += fmt::format("reason\t{}\n", report.reason);
+  return out;
+}
+
 std::string to_json(const IndexInfo& info) {
   nlohmann::ordered_json out = fields(info);
   if (!info.preset.empty()) {

@@ -10,6 +10,10 @@ namespace cbir {
 /// Lines of `name<TAB>value`; what is not known is left out. A metric, say, is found with grep.
 std::string to_tsv(const IndexInfo& info);
 
+/// The same of a build: type, rows, bytes, seconds; of a type that is not exact how far searches look, and their measured
+/// recall with the interval that it lies in with 95 %.
+std::string to_tsv(const BuildReport& report, double seconds);
+
 /// One JSON object and a newline; the preset as an object, keys that are not known left out.
 std::string to_json(const IndexInfo& info);
 
