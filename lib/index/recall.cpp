@@ -26,44 +26,52 @@ std::vector<TopK> exact(const Segment& segment, Metric metric, MatrixView<const 
 
 }  // namespace
 
+/// Queries are made in place: each row is read from the segment, not from where it stood.
 RecallSample::RecallSample(const Segment& segment, Metric metric, std::size_t dim, std::uint64_t seed)
     : stride_(padded_dim(dim)),
       rows_(segment.size()),
+      excludes_(rows_ > kNeighbours + kExcluded),
       queries_(kMost * stride_),
-      neighbours_(std::min(kNeighbours, segment.size())) {
+      neighbours_(std::min(kNeighbours, rows_)) {
   const auto affordable = static_cast<std::size_t>(kScoredNumbers / static_cast<double>(rows_ * stride_));
   const std::size_t count = std::clamp(affordable, kFewest, kMost);
   // Raw numbers of the generator, not a distribution's, which differ between standard libraries.
   std::mt19937_64 random(seed);
-  AlignedFloats moved(count * stride_);
-  const auto copy_row = [&](std::size_t row, float* to) {
-    std::ranges::copy(segment.vectors.row(row), to);
-    return row;
-  };
-  std::vector<std::size_t> rows(count);
-  for (std::size_t i = 0; i < count; ++i) rows[i] = copy_row(random() % rows_, moved.data() + i * stride_);
-  std::vector<TopK> nearest = exact(segment, metric, {moved.data(), count, stride_}, std::min<std::size_t>(2, rows_));
+  std::vector<std::size_t> rows(count), others(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    rows[i] = random() % rows_;
+    std::ranges::copy(segment.vectors.row(rows[i]), queries_.data() + i * stride_);
+  }
+  std::vector<TopK> nearest =
+      exact(segment, metric, {queries_.data(), count, stride_}, std::min<std::size_t>(2, rows_));
   for (std::size_t i = 0; i < count; ++i) {
     const std::vector<Hit> hits = nearest[i].take();
     const auto other = std::ranges::find_if(hits, [&](const Hit& hit) { return hit.id != rows[i]; });
-    float* query = queries_.data() + i * stride_;
-    copy_row(random() % rows_, query);
-    if (other == hits.end()) continue;
-    const std::span<const float> from = segment.vectors.row(rows[i]), to = segment.vectors.row(other->id);
-    AlignedFloats trial(stride_);
-    for (std::size_t j = 0; j < stride_; ++j) trial.data()[j] = query[j] + (to[j] - from[j]);
+    others[i] = other == hits.end() ? rows[i] : static_cast<std::size_t>(other->id);
+  }
+  AlignedFloats query(stride_);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t pair = (i + 1) % count;
+    const std::span<const float> a = segment.vectors.row(rows[i]), b = segment.vectors.row(others[i]),
+                                 from = segment.vectors.row(rows[pair]), to = segment.vectors.row(others[pair]);
+    for (std::size_t j = 0; j < stride_; ++j) query.data()[j] = a[j] / 2 + b[j] / 2 + (to[j] / 2 - from[j] / 2);
     // Huge vectors may leave the range, opposite ones cancel out: then the row itself asks.
-    if (prepare_vector({trial.data(), dim}, metric == Metric::cosine) == VectorState::fine)
-      std::copy_n(trial.data(), stride_, query);
+    if (prepare_vector({query.data(), dim}, metric == Metric::cosine) == VectorState::fine)
+      std::copy_n(query.data(), stride_, queries_.data() + i * stride_);
+    excluded_.push_back({rows[i], others[i]});
   }
   truth_.resize(count);
-  std::vector<TopK> best = exact(segment, metric, queries_view(), neighbours_);
-  for (std::size_t i = 0; i < count; ++i) truth_[i] = best[i].take().back().score;
+  std::vector<TopK> best = exact(segment, metric, queries_view(), std::min(rows_, neighbours_ + kExcluded));
+  for (std::size_t i = 0; i < count; ++i) {
+    std::vector<Hit> hits = best[i].take();
+    std::erase_if(hits, [&](const Hit& hit) { return !counts(i, hit); });
+    truth_[i] = hits[neighbours_ - 1].score;
+  }
 }
 
 Measured RecallSample::measure(const Structure& structure, const SearchEffort& effort) const {
   using Clock = std::chrono::steady_clock;
-  std::vector<TopK> best(queries(), TopK(neighbours_));
+  std::vector<TopK> best(queries(), TopK(std::min(rows_, neighbours_ + kExcluded)));
   Measured out;
   const auto start = Clock::now();
   structure.search(queries_view(), effort, {.words = {}, .passing = rows_}, best, out.counts);
@@ -71,7 +79,8 @@ Measured RecallSample::measure(const Structure& structure, const SearchEffort& e
   double sum = 0, squares = 0;
   for (std::size_t q = 0; q < queries(); ++q) {
     const auto& hits = best[q].hits();
-    const auto right = std::ranges::count_if(hits, [&](const Hit& hit) { return hit.score >= truth_[q]; });
+    const auto right =
+        std::ranges::count_if(hits, [&](const Hit& hit) { return counts(q, hit) && hit.score >= truth_[q]; });
     const double recall = std::min(1.0, static_cast<double>(right) / static_cast<double>(neighbours_));
     sum += recall;
     squares += recall * recall;

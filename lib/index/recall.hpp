@@ -1,6 +1,8 @@
 #pragma once
 /// How often a structure finds what exact search finds: measured on queries made of the rows themselves.
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -15,8 +17,9 @@ struct Measured {
   double seconds = 0;  ///< of a query among many
 };
 
-/// Rows that look like new ones: a row moved by the difference between another row and its nearest neighbour. (A row
-/// itself would be found too easily, as a graph leads straight to its neighbours.) And their exact neighbours.
+/// Queries that are like rows and yet none: half way between a row and its nearest neighbour, moved by half the
+/// difference of another such pair. So they scatter as the rows do. Those two rows lie too near (a graph leads straight
+/// from them to their neighbours), and do not count. And the exact neighbours of the queries.
 class RecallSample {
  public:
   static constexpr std::size_t kNeighbours = 10;
@@ -34,13 +37,20 @@ class RecallSample {
   double seconds_alone(const Structure& structure, const SearchEffort& effort, std::size_t count) const;
 
  private:
+  static constexpr std::size_t kExcluded = 2;
+
+  bool counts(std::size_t query, const Hit& hit) const {
+    return !excludes_ || std::ranges::find(excluded_[query], hit.id) == excluded_[query].end();
+  }
   MatrixView<const float> queries_view() const { return {queries_.data(), truth_.size(), stride_}; }
 
   std::size_t stride_;
   std::size_t rows_;
+  bool excludes_;  ///< there are enough rows for it
   AlignedFloats queries_;
-  std::vector<float> truth_;  ///< of each query, the score of its last neighbour
-  std::size_t neighbours_;    ///< 10, or as many as there are rows
+  std::vector<float> truth_;                                    ///< of each query, the score of its last neighbour
+  std::size_t neighbours_;                                      ///< 10, or as many as there are rows that count
+  std::vector<std::array<std::uint64_t, kExcluded>> excluded_;  ///< of each query
 };
 
 }  // namespace cbir
