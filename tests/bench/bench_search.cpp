@@ -58,8 +58,8 @@ Round search(const cbir::Index& index, cbir::MatrixView<const float> queries, co
     for (std::size_t q = 0; q < count; ++q) {
       const auto* expected = truth.ids.data() + (first + q) * truth.columns;
       for (const cbir::Hit& hit : hits[q])
-        found += static_cast<std::size_t>(
-            std::count(expected, expected + truth.columns, static_cast<std::int32_t>(hit.id)));
+        found +=
+            static_cast<std::size_t>(std::count(expected, expected + truth.columns, static_cast<std::int32_t>(hit.id)));
     }
   }
   out.recall = static_cast<double>(found) / static_cast<double>(queries.rows * truth.columns);
