@@ -1,6 +1,6 @@
 #pragma once
-/// AVX-512 as of Ice Lake and Zen 4: VNNI, VPOPCNTDQ and BITALG besides Highway's AVX3. Highway 1.0.3 has a target of that
-/// kind, but lets compilers use AVX-VNNI there, too, which those processors lack. So functions that want these
+/// AVX-512 as of Ice Lake and Zen 4: VNNI, VPOPCNTDQ and BITALG besides Highway's AVX3. Highway 1.0.3 has a target of
+/// that kind, but lets compilers use AVX-VNNI there, too, which those processors lack. So functions that want these
 /// instructions name them by CBIR_AVX512, and the AVX3 variants of kernels hand over to them if has_avx512().
 
 #if defined(__x86_64__)

@@ -16,9 +16,9 @@
 namespace cbir {
 namespace {
 
-constexpr std::size_t kTogether = 8;       // walks that a thread takes in turns
-constexpr std::size_t kTaskQueries = 32;   // that a thread takes at a time
-constexpr std::size_t kScanned = 1024;     // rows scored at a time where a filter passes few
+constexpr std::size_t kTogether = 8;      // walks that a thread takes in turns
+constexpr std::size_t kTaskQueries = 32;  // that a thread takes at a time
+constexpr std::size_t kScanned = 1024;    // rows scored at a time where a filter passes few
 constexpr std::uint64_t kMaxEf = 1 << 20;
 // Of the error of an int8 score, in standard deviations; beyond, a row is not scored exactly.
 constexpr float kMargin = 3;
@@ -50,7 +50,13 @@ class Search {
  public:
   Search(const Graph& graph, const Segment& segment, Metric metric, std::span<const float> mean,
          MatrixView<const float> queries, std::size_t ef, const RowMask& mask, std::span<TopK> best)
-      : graph_(graph), segment_(segment), metric_(metric), mean_(mean), queries_(queries), ef_(ef), mask_(mask),
+      : graph_(graph),
+        segment_(segment),
+        metric_(metric),
+        mean_(mean),
+        queries_(queries),
+        ef_(ef),
+        mask_(mask),
         best_(best) {}
 
   /// Queries [begin, end), several at a time: while memory is fetched for one, the next one computes.

@@ -6,7 +6,9 @@
 
 // hnswlib fetches one cache line of a point ahead of its comparison. A point has several, and waiting for the others
 // would take up half of the time.
-#if defined(__SSE__)
+#if defined(__SANITIZE_ADDRESS__)
+#define NO_MANUAL_VECTORIZATION  // a link past the end of a list is read, to be fetched
+#elif defined(__SSE__)
 #include <immintrin.h>
 namespace {
 inline void fetch_point(const char* address) {

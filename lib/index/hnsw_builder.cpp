@@ -169,10 +169,8 @@ std::unique_ptr<StructureBuilder> HnswBuilder::create(IndexMeta& meta, const Str
   if (meta.dim > kMaxCodes)
     throw UsageError(fmt::format("hnsw takes up to {} dimensions, these vectors have {}", kMaxCodes, meta.dim));
   const std::size_t ef_construction = options.ef_construction != 0 ? options.ef_construction : kDefaultEfConstruction;
-  meta.parameters = {{"links", options.links},
-                     {"ef_construction", ef_construction},
-                     {"ef", kDefaultEf},
-                     {"seed", options.seed}};
+  meta.parameters = {
+      {"links", options.links}, {"ef_construction", ef_construction}, {"ef", kDefaultEf}, {"seed", options.seed}};
   return std::unique_ptr<StructureBuilder>(new HnswBuilder(meta.metric, options.links, ef_construction, options.seed));
 }
 

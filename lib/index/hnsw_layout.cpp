@@ -27,8 +27,8 @@ Graph::Graph(const Container& container, std::uint32_t segment, std::size_t rows
       max_links_(links) {
   const auto demand = [&](bool holds, const char* what) {
     if (!holds)
-      throw DamagedFile(fmt::format("{}: damaged index: segment {}: {}; build it again", display_path(name_), segment_,
-                                    what));
+      throw DamagedFile(
+          fmt::format("{}: damaged index: segment {}: {}; build it again", display_path(name_), segment_, what));
   };
   const Bytes nodes = container.content(segment, SectionKind::graph_nodes, ElementType::byte);
   demand(nodes.size() % stride_ == 0 && nodes.size() / stride_ == rows, "there are not as many graph nodes as rows");

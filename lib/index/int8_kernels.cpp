@@ -20,10 +20,11 @@
 namespace cbir::avx512 {
 namespace {
 
-// VNNI multiplies unsigned by signed: 128 is added to the row's codes, and 128 times the query's sum taken off at the end.
+// VNNI multiplies unsigned by signed: 128 is added to the row's codes, and 128 times the query's sum taken off at the
+// end.
 template <std::size_t kCount>
 CBIR_AVX512 inline void row_products(const std::int8_t* query, const std::int8_t* const* rows, std::size_t count,
-                                      std::int32_t* products) {
+                                     std::int32_t* products) {
   const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
   __m512i offset = _mm512_setzero_si512(), sums[kCount];
   for (__m512i& sum : sums) sum = _mm512_setzero_si512();
@@ -78,8 +79,8 @@ CBIR_AVX512 float distance(const void* a, const void* b, const void* count) {
   return reference::int8_distance(of_a, of_b, _mm_cvtsi128_si32(four) - 128 * of_a.sum);
 }
 
-CBIR_AVX512 void gathered_products(std::span<const std::int8_t> query, CodeRows rows, std::span<const std::uint32_t> which,
-                               std::int32_t* products) {
+CBIR_AVX512 void gathered_products(std::span<const std::int8_t> query, CodeRows rows,
+                                   std::span<const std::uint32_t> which, std::int32_t* products) {
   const std::int8_t* row[4];
   std::size_t i = 0;
   for (; i + 4 <= which.size(); i += 4) {
@@ -113,8 +114,8 @@ void Products(const std::int8_t* query, const std::int8_t* const* rows, std::siz
 
 #elif CBIR_HAVE_AVX512 && HWY_TARGET <= HWY_AVX2
 
-// Bytes are multiplied as unsigned by signed, so a row's sign goes to the query. Two products of at most 127 squared fit
-// 16 bits.
+// Bytes are multiplied as unsigned by signed, so a row's sign goes to the query. Two products of at most 127 squared
+// fit 16 bits.
 template <std::size_t kCount>
 void Products(const std::int8_t* query, const std::int8_t* const* rows, std::size_t count, std::int32_t* products) {
   const __m256i ones = _mm256_set1_epi16(1);
@@ -225,13 +226,9 @@ void int8_products(std::span<const std::int8_t> query, CodeRows rows, std::span<
   HWY_DYNAMIC_DISPATCH(GatheredProducts)(query, rows, which, products);
 }
 
-Int8Distance int8_distance() {
-  return HWY_DYNAMIC_DISPATCH(PairDistance)();
-}
+Int8Distance int8_distance() { return HWY_DYNAMIC_DISPATCH(PairDistance)(); }
 
-const char* int8_target() {
-  return HWY_DYNAMIC_DISPATCH(Target)();
-}
+const char* int8_target() { return HWY_DYNAMIC_DISPATCH(Target)(); }
 
 }  // namespace cbir
 #endif

@@ -28,9 +28,9 @@ void int8_products(std::span<const std::int8_t> query, CodeRows rows, std::span<
 /// A vector as the linking of graphs compares it; its codes follow in memory. It is about scale * codes.
 struct Int8Point {
   float scale = 0;
-  float half_norm = 0;    ///< half its squared length
-  float lift = 0;         ///< one more element, as it is
-  std::int32_t sum = 0;   ///< of the codes
+  float half_norm = 0;   ///< half its squared length
+  float lift = 0;        ///< one more element, as it is
+  std::int32_t sum = 0;  ///< of the codes
 };
 
 /// Half the squared distance of two points of as many codes as *count, a std::size_t, says; as above. The last bits may

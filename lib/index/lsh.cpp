@@ -181,10 +181,9 @@ void LshStructure::search(MatrixView<const float> queries, const SearchEffort& e
                                              std::vector<std::uint16_t>(tile * kHammingGroup),
                                              std::vector<std::uint32_t>(tile)});
   });
-  parallel_blocks(codes_.size() / scan.group_bytes(), std::max<std::size_t>(1, kTaskBytes / scan.group_bytes()),
-                  [&](std::size_t begin, std::size_t end) {
-                    pool.with([&](Scratch& scratch) { scan.run(begin, end, scratch); });
-                  });
+  parallel_blocks(
+      codes_.size() / scan.group_bytes(), std::max<std::size_t>(1, kTaskBytes / scan.group_bytes()),
+      [&](std::size_t begin, std::size_t end) { pool.with([&](Scratch& scratch) { scan.run(begin, end, scratch); }); });
 
   WorkspacePool<Scoring> scorings([] { return std::make_unique<Scoring>(); });
   parallel_blocks(queries.rows, 1, [&](std::size_t q, std::size_t) {

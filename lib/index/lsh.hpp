@@ -1,11 +1,11 @@
 #pragma once
-/// Random hyperplanes (Charikar 2002): a row's code says on which side of each it lies. The rows whose codes differ from
-/// the query's in the fewest bits are scored exactly.
+/// Random hyperplanes (Charikar 2002): a row's code says on which side of each it lies. The rows whose codes differ
+/// from the query's in the fewest bits are scored exactly.
 ///
-/// Under cosine and l2 the hyperplanes go through the mean of the first rows: about zero, vectors that all point the same
-/// way have much the same code. Under dot a row x gets one more element, sqrt(R^2 - |x|^2), where a query has 0, by which
-/// the inner product becomes an angle (Neyshabur and Srebro 2015). R is a length that few of the first rows exceed; the
-/// longest would leave most rows nearly the same.
+/// Under cosine and l2 the hyperplanes go through the mean of the first rows: about zero, vectors that all point the
+/// same way have much the same code. Under dot a row x gets one more element, sqrt(R^2 - |x|^2), where a query has 0,
+/// by which the inner product becomes an angle (Neyshabur and Srebro 2015). R is a length that few of the first rows
+/// exceed; the longest would leave most rows nearly the same.
 
 #include <memory>
 #include <span>

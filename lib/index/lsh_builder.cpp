@@ -62,8 +62,8 @@ float long_length(MatrixView<const float> rows) {
   return *place;
 }
 
-/// Random directions in `elements` dimensions, each at right angles to the others of its `elements` successive ones: they
-/// tell angles apart better than independent ones do (Ji et al. 2012).
+/// Random directions in `elements` dimensions, each at right angles to the others of its `elements` successive ones:
+/// they tell angles apart better than independent ones do (Ji et al. 2012).
 std::vector<double> directions(std::size_t count, std::size_t elements, std::uint64_t seed) {
   NormalNumbers normal(seed);
   std::vector<double> out(count * elements);

@@ -174,8 +174,7 @@ void Distances(const HammingTile& tile, std::uint16_t* distances, std::uint32_t*
   using Kernel = void (*)(const HammingTile&, std::uint16_t*, std::uint32_t*);
 #if CBIR_HAVE_AVX512 && HWY_TARGET <= HWY_AVX3
   if (has_avx512()) {
-    constexpr Kernel kBest[] = {avx512::distances<1>, avx512::distances<2>, avx512::distances<3>,
-                                avx512::distances<4>};
+    constexpr Kernel kBest[] = {avx512::distances<1>, avx512::distances<2>, avx512::distances<3>, avx512::distances<4>};
     return kBest[tile.query_count - 1](tile, distances, within);
   }
 #endif

@@ -21,8 +21,8 @@ struct HammingTile {
   const std::uint8_t* groups = nullptr;
   std::size_t group_count = 0;
   std::size_t code_bytes = 0;
-  std::size_t query_count = 0;                               ///< 1 to kHammingQueries
-  const std::uint8_t* queries[kHammingQueries] = {};         ///< prepared
+  std::size_t query_count = 0;                        ///< 1 to kHammingQueries
+  const std::uint8_t* queries[kHammingQueries] = {};  ///< prepared
   std::uint16_t limits[kHammingQueries] = {};
 };
 

@@ -45,9 +45,8 @@ using Results = std::vector<std::vector<cbir::Hit>>;
 
 inline bool same(const Results& a, const Results& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& left, const auto& right) {
-    return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](const cbir::Hit& x, const cbir::Hit& y) {
-      return x.id == y.id && x.score == y.score;
-    });
+    return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                      [](const cbir::Hit& x, const cbir::Hit& y) { return x.id == y.id && x.score == y.score; });
   });
 }
 

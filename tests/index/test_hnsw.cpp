@@ -21,13 +21,12 @@ std::string build(const TemporaryFolder& folder, std::span<const float> values, 
 
 TEST_CASE("hnsw finds nearly what exact search finds, with the same scores") {
   const TemporaryFolder folder;
-  const auto [metric, spread, shift] =
-      GENERATE(table<Metric, float, float>({{Metric::cosine, 0.0F, 0.0F},
-                                            {Metric::cosine, 0.0F, 3.0F},
-                                            {Metric::l2, 0.0F, 0.0F},
-                                            {Metric::l2, 0.0F, 100.0F},
-                                            {Metric::dot, 0.0F, 0.0F},
-                                            {Metric::dot, 1.0F, 0.0F}}));
+  const auto [metric, spread, shift] = GENERATE(table<Metric, float, float>({{Metric::cosine, 0.0F, 0.0F},
+                                                                             {Metric::cosine, 0.0F, 3.0F},
+                                                                             {Metric::l2, 0.0F, 0.0F},
+                                                                             {Metric::l2, 0.0F, 100.0F},
+                                                                             {Metric::dot, 0.0F, 0.0F},
+                                                                             {Metric::dot, 1.0F, 0.0F}}));
   CAPTURE(to_string(metric), spread, shift);
   const Index index = Index::open(build(folder, fixture::clustered(kRows, kDim, 1, spread, shift), metric));
   const std::vector<float> queries = fixture::clustered(100, kDim, 2, spread, shift);
@@ -47,8 +46,9 @@ TEST_CASE("what hnsw finds depends neither on threads nor on which queries come 
   }
   fixture::Results single;
   for (std::size_t q = 0; q < 70; ++q)
-    single.push_back(fixture::search(index, {queries.begin() + static_cast<std::ptrdiff_t>(q * kDim),
-                                             queries.begin() + static_cast<std::ptrdiff_t>((q + 1) * kDim)},
+    single.push_back(fixture::search(index,
+                                     {queries.begin() + static_cast<std::ptrdiff_t>(q * kDim),
+                                      queries.begin() + static_cast<std::ptrdiff_t>((q + 1) * kDim)},
                                      10)[0]);
   CHECK(fixture::same(single, together));
 }
@@ -133,14 +133,15 @@ TEST_CASE("a graph of nonsense is damage, or gives wrong hits, but no more") {
   std::mt19937 generator(7);
   std::size_t refused = 0;
   for (unsigned round = 0; round < 40; ++round) {
-    const std::string other = fixture::with_changed(path, folder / "other.cbir", kind, [&](std::vector<std::byte>& bytes) {
-      // A few numbers, and in every fourth round as many as there are.
-      const std::size_t changes = round % 4 == 0 ? bytes.size() / 4 : 50;
-      for (std::size_t i = 0; i < changes; ++i) {
-        const auto number = static_cast<std::uint32_t>(round % 2 == 0 ? generator() : generator() % kRows);
-        std::memcpy(bytes.data() + generator() % (bytes.size() / 4) * 4, &number, 4);
-      }
-    });
+    const std::string other =
+        fixture::with_changed(path, folder / "other.cbir", kind, [&](std::vector<std::byte>& bytes) {
+          // A few numbers, and in every fourth round as many as there are.
+          const std::size_t changes = round % 4 == 0 ? bytes.size() / 4 : 50;
+          for (std::size_t i = 0; i < changes; ++i) {
+            const auto number = static_cast<std::uint32_t>(round % 2 == 0 ? generator() : generator() % kRows);
+            std::memcpy(bytes.data() + generator() % (bytes.size() / 4) * 4, &number, 4);
+          }
+        });
     try {
       const Index index = Index::open(other);
       for (const auto& hits : fixture::search(index, queries, 10))
@@ -157,8 +158,8 @@ TEST_CASE("sections of a graph that are too short or too long are refused") {
   const std::string path = build(folder, fixture::clustered(kRows, kDim, 1), Metric::l2);
   const SectionKind kind = GENERATE(SectionKind::graph_nodes, SectionKind::graph_upper, SectionKind::centroids);
   const std::size_t size = GENERATE(0, 4, 64, 100000, 10000000);
-  const std::string other =
-      fixture::with_changed(path, folder / "other.cbir", kind, [&](std::vector<std::byte>& bytes) { bytes.resize(size); });
+  const std::string other = fixture::with_changed(path, folder / "other.cbir", kind,
+                                                  [&](std::vector<std::byte>& bytes) { bytes.resize(size); });
   CHECK_THROWS_AS(Index::open(other), DamagedFile);
 }
 

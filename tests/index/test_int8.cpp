@@ -48,7 +48,8 @@ TEST_CASE("the largest codes do not overflow") {
     for (const int of_query : {-127, 127})
       for (const int of_row : {-127, 127})
         check_products(std::vector<std::int8_t>(kMaxCodes, static_cast<std::int8_t>(of_query)),
-                       std::vector<std::int8_t>(kMaxCodes, static_cast<std::int8_t>(of_row)), kMaxCodes, {0, 0, 0, 0, 0});
+                       std::vector<std::int8_t>(kMaxCodes, static_cast<std::int8_t>(of_row)), kMaxCodes,
+                       {0, 0, 0, 0, 0});
   });
 }
 

@@ -47,8 +47,8 @@ void check_distances(std::size_t code_bytes, std::size_t query_count, std::vecto
     const std::size_t q = at / kHammingGroup / count, g = at / kHammingGroup % count, row = at % kHammingGroup;
     int expected = 0;
     for (std::size_t i = 0; i < code_bytes; ++i)
-      expected += std::popcount(unsigned{groups[(g * code_bytes + i) * kHammingGroup + row]} ^
-                                queries[q * code_bytes + i]);
+      expected +=
+          std::popcount(unsigned{groups[(g * code_bytes + i) * kHammingGroup + row]} ^ queries[q * code_bytes + i]);
     wrong += distances[at] != expected;
     wrong += (within[at / kHammingGroup] >> row & 1U) != (expected <= tile.limits[q] ? 1U : 0U);
   }
@@ -67,13 +67,12 @@ TEST_CASE("Hamming distances are those of the plain loop, with every instruction
 
 TEST_CASE("lsh finds nearly what exact search finds, with the same scores") {
   const TemporaryFolder folder;
-  const auto [metric, spread, shift] =
-      GENERATE(table<Metric, float, float>({{Metric::cosine, 0.0F, 0.0F},
-                                            {Metric::cosine, 0.0F, 3.0F},
-                                            {Metric::l2, 0.0F, 0.0F},
-                                            {Metric::l2, 0.0F, 100.0F},
-                                            {Metric::dot, 0.0F, 0.0F},
-                                            {Metric::dot, 0.5F, 0.0F}}));
+  const auto [metric, spread, shift] = GENERATE(table<Metric, float, float>({{Metric::cosine, 0.0F, 0.0F},
+                                                                             {Metric::cosine, 0.0F, 3.0F},
+                                                                             {Metric::l2, 0.0F, 0.0F},
+                                                                             {Metric::l2, 0.0F, 100.0F},
+                                                                             {Metric::dot, 0.0F, 0.0F},
+                                                                             {Metric::dot, 0.5F, 0.0F}}));
   CAPTURE(to_string(metric), spread, shift);
   const Index index = Index::open(build(folder, fixture::clustered(kRows, kDim, 1, spread, shift), metric));
   const std::vector<float> queries = fixture::clustered(100, kDim, 2, spread, shift);
@@ -85,8 +84,7 @@ TEST_CASE("lsh finds nearly what exact search finds, with the same scores") {
 TEST_CASE("what lsh finds depends neither on threads, nor on other queries, nor on the instruction set") {
   const TemporaryFolder folder;
   // Many rows share a code of 64 bits, so that ties matter.
-  const std::string path =
-      build(folder, fixture::clustered(60000, kDim, 1), Metric::cosine, {.bits = 64});
+  const std::string path = build(folder, fixture::clustered(60000, kDim, 1), Metric::cosine, {.bits = 64});
   const Index index = Index::open(path);
   const std::vector<float> queries = fixture::clustered(21, kDim, 2);
   const SearchEffort effort{.candidates = 100};
@@ -97,8 +95,9 @@ TEST_CASE("what lsh finds depends neither on threads, nor on other queries, nor 
   }
   fixture::Results single;
   for (std::size_t q = 0; q < 21; ++q)
-    single.push_back(fixture::search(index, {queries.begin() + static_cast<std::ptrdiff_t>(q * kDim),
-                                             queries.begin() + static_cast<std::ptrdiff_t>((q + 1) * kDim)},
+    single.push_back(fixture::search(index,
+                                     {queries.begin() + static_cast<std::ptrdiff_t>(q * kDim),
+                                      queries.begin() + static_cast<std::ptrdiff_t>((q + 1) * kDim)},
                                      10, effort)[0]);
   CHECK(fixture::same(single, together));
 }
@@ -149,16 +148,16 @@ TEST_CASE("a code that is not its vector's is found by verifying the structure")
   const TemporaryFolder folder;
   const std::string path = build(folder, fixture::clustered(100, kDim, 1), Metric::l2);
   CHECK_NOTHROW(fixture::OneStructure(path).structure->verify());
-  const std::string other = fixture::with_changed(
-      path, folder / "other.cbir", SectionKind::hyperplane_codes, [&](std::vector<std::byte>& content) {
-        for (std::size_t i = 0; i < 32; ++i) content[i * kHammingGroup + 7] = ~content[i * kHammingGroup + 7];
-      });
+  const std::string other = fixture::with_changed(path, folder / "other.cbir", SectionKind::hyperplane_codes,
+                                                  [&](std::vector<std::byte>& content) {
+                                                    for (std::size_t i = 0; i < 32; ++i)
+                                                      content[i * kHammingGroup + 7] = ~content[i * kHammingGroup + 7];
+                                                  });
   CHECK_THROWS_AS(fixture::OneStructure(other).structure->verify(), DamagedFile);
 }
 
 TEST_CASE("numbers of bits that codes cannot have are refused") {
   IndexMeta meta;
   meta.dim = kDim;
-  for (const std::size_t bits : {0, 100, 8192})
-    CHECK_THROWS_AS(LshBuilder::create(meta, {.bits = bits}), UsageError);
+  for (const std::size_t bits : {0, 100, 8192}) CHECK_THROWS_AS(LshBuilder::create(meta, {.bits = bits}), UsageError);
 }
