@@ -3,14 +3,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cmath>
+#include <algorithm>
 #include <iostream>
+#include <optional>
 
 #include <cbir/base/file.hpp>
 #include <cbir/base/log.hpp>
 #include <cbir/base/parallel.hpp>
 #include <cbir/base/text.hpp>
-#include <cbir/cli/encoder_flags.hpp>
 #include <cbir/cli/html.hpp>
 #include <cbir/cli/program.hpp>
 #include <cbir/cli/ranking.hpp>
@@ -20,96 +20,14 @@
 #include <cbir/query/serve.hpp>
 #include <cbir/store/set.hpp>
 
+#include "query_options.hpp"
+
 namespace {
 
 using cbir::ExitCode;
 
-struct QueryToolOptions {
-  std::string index;                   // an index, or a folder of pictures
-  std::vector<std::string> images;     // pictures that ask
-  std::string files_from;              // a list of them
-  std::vector<std::string> texts;      // texts that ask
-  std::string text_file;               // a list of them
-  std::vector<std::string> templates;  // that they are put into
-  bool combine = false;                // all pictures and texts are one query
-  std::string vectors;                 // .npy or set whose rows ask
-  std::vector<std::uint64_t> rows;     // ids of rows that ask
-  std::vector<std::string> paths;      // paths of rows that ask
-  bool serve_stdin = false;            // requests come one by one
-  std::size_t k = 10;                  // results a query
-  std::optional<double> min_score;     // leave out what scores less
-  bool exclude_self = false;           // leave a row out of its own ranking
-  std::string format = "tsv";
-  std::string output = "-";
-  bool force = false;            // replace an existing output
-  bool null = false;             // NUL ends records, of --files-from and of TSV
-  std::string tag = "cbir";      // the last column of TREC
-  std::string root;              // where pictures lie now, for thumbnails
-  cbir::EncoderRequest encoder;  // no model: the index's; of a folder, kDefaultModel
-  std::string alpha = "white";   // what transparent pictures are laid on
-  bool allow_mismatch = false;   // take another encoder than the index's
-  bool check = false;            // verify the whole index first
-  std::size_t threads = 0;       // 0: one a processor
-};
-
 constexpr const char* kDefaultModel = "efficientnet-lite0";
 constexpr std::size_t kWorthProgress = 32;  // queries
-
-enum class Request { items, vectors, rows, served };  // items: pictures and texts
-
-bool asks_with_pictures(const QueryToolOptions& options) {
-  return !options.images.empty() || !options.files_from.empty();
-}
-
-bool asks_with_texts(const QueryToolOptions& options) { return !options.texts.empty() || !options.text_file.empty(); }
-
-Request request_of(const QueryToolOptions& options) {
-  const bool items = asks_with_pictures(options) || asks_with_texts(options), vectors = !options.vectors.empty();
-  const bool rows = !options.rows.empty() || !options.paths.empty();
-  if (options.serve_stdin) {
-    if (items + vectors + rows > 0 || options.combine)
-      throw cbir::UsageError("with --serve-stdin requests come from standard input alone");
-    return Request::served;
-  }
-  if (items + vectors + rows == 0)
-    throw cbir::UsageError(
-        "nothing to search for: name pictures, or use --files-from, --text, --text-file, --vectors, --row, --path or "
-        "--serve-stdin");
-  if (items + vectors + rows > 1 || (!options.images.empty() && !options.files_from.empty()))
-    throw cbir::UsageError(
-        "pictures, --files-from, --vectors, and --row or --path exclude each other; texts go with pictures only");
-  if (options.files_from == "-" && options.text_file == "-")
-    throw cbir::UsageError("--files-from and --text-file cannot both read standard input");
-  return vectors ? Request::vectors : rows ? Request::rows : Request::items;
-}
-
-/// Refuses options that would have no effect.
-void check_usage(const CLI::App& app, const std::vector<std::string>& encoder_flags, const QueryToolOptions& options,
-                 Request request, cbir::RankingFormat format, bool folder) {
-  const auto demand = [&](bool fits, const char* option, const char* needs) {
-    if (!fits && app.count(option) > 0)
-      throw cbir::UsageError(fmt::format("{} has no effect without {}", option, needs));
-  };
-  const bool served = request == Request::served;
-  const bool pictures = asks_with_pictures(options) || folder || served, texts = asks_with_texts(options) || served;
-  demand(request == Request::rows || served, "--exclude-self", "--row or --path");
-  if (served && format == cbir::RankingFormat::html)
-    throw cbir::UsageError("--serve-stdin answers as tsv, jsonl or trec, not as a page");
-  demand(format == cbir::RankingFormat::html, "--root", "--format html");
-  demand(format == cbir::RankingFormat::trec, "--tag", "--format trec");
-  const bool lists = !options.files_from.empty() || !options.text_file.empty();
-  demand(format == cbir::RankingFormat::tsv || lists, "-0", "--files-from, --text-file or --format tsv");
-  demand(texts, "--template", "--text or --text-file");
-  demand(request == Request::items, "--combine", "pictures or texts to search for");
-  for (const std::string& flag : encoder_flags)
-    demand(pictures || texts, flag.c_str(), "pictures or texts to search for");
-  demand(pictures || format == cbir::RankingFormat::html, "--alpha", "pictures to search for");
-  demand(request != Request::rows, "--allow-mismatch", "pictures, texts or --vectors");
-  if (options.min_score && !std::isfinite(*options.min_score))
-    throw cbir::UsageError("--min-score: a finite number expected");
-  if (format == cbir::RankingFormat::html && options.output == "-" && isatty(STDOUT_FILENO) == 1)
-    throw cbir::UsageError("a page is nothing for a terminal: name a file for it with -o");
-}
 
 std::vector<std::string> listed_pictures(const QueryToolOptions& options) {
   if (options.files_from.empty()) return options.images;
@@ -222,6 +140,11 @@ ExitCode conclude(const QueryToolOptions& options, const cbir::QueryReport& repo
                              : "";
     cbir::log(LogLevel::warning, fmt::format("{} {} or more{}", who, *options.min_score, best));
   }
+  const auto mean = [&](std::uint64_t count) {
+    return static_cast<double>(count) / static_cast<double>(std::max<std::uint64_t>(report.counts.queries, 1));
+  };
+  cbir::log(LogLevel::debug, fmt::format("a query compared {:.0f} rows by their codes and {:.0f} exactly",
+                                         mean(report.counts.compared), mean(report.counts.scored)));
   return report.failed > 0 ? ExitCode::skipped : ExitCode::ok;
 }
 
@@ -245,6 +168,19 @@ std::vector<std::uint64_t> asking_rows(const QueryToolOptions& options, const cb
   for (const std::uint64_t id : options.rows) positions.push_back(cbir::position_of_id(index, id));
   for (const std::string& path : options.paths) positions.push_back(cbir::position_of_path(index, prefix.undo(path)));
   return positions;
+}
+
+/// The rows that may be found, if not all may.
+std::optional<cbir::RowFilter> filter_of(const QueryToolOptions& options, const cbir::Index& index) {
+  if (options.where.empty()) return std::nullopt;
+  std::optional<cbir::RowFilter> filter = index.filter(options.where);
+  if (filter->passing() == 0)
+    cbir::log(cbir::LogLevel::warning,
+              fmt::format("{}: no row has such a {}, so nothing can be found", cbir::display_path(options.index),
+                          options.where.globs.empty()    ? "label"
+                          : options.where.labels.empty() ? "path"
+                                                         : "label and path"));
+  return filter;
 }
 
 /// Answers the request, ranking by ranking. `encoder` is used for pictures and texts only.
@@ -333,8 +269,15 @@ ExitCode run(const cbir::Program& program, const CLI::App& app, const std::vecto
   };
   if (request == Request::items) choose();
 
+  check_effort(app, index.info());
+  const std::optional<cbir::RowFilter> filter = filter_of(options, index);
   const auto writer = make_writer(options, format, index, decode, out);
-  const cbir::QueryOptions plan{options.k, options.min_score, options.exclude_self, folder.prefix};
+  const cbir::QueryOptions plan{.k = options.k,
+                                .min_score = options.min_score,
+                                .exclude_self = options.exclude_self,
+                                .prefix = folder.prefix,
+                                .effort = options.effort,
+                                .filter = filter ? &*filter : nullptr};
   const auto open_encoder = [&] {
     choose();
     return encoder->open();
@@ -348,91 +291,6 @@ ExitCode run(const cbir::Program& program, const CLI::App& app, const std::vecto
   out.commit();
   const ExitCode code = conclude(options, report);
   return folder.failed > 0 ? ExitCode::skipped : code;
-}
-
-/// Returns the names of the options about the encoder.
-std::vector<std::string> add_options(CLI::App& app, QueryToolOptions& options) {
-  app.add_option("index", options.index,
-                 "The index; or a folder of pictures, whose index is then made, kept in the cache and refreshed")
-      ->type_name("X.cbir|FOLDER")
-      ->required();
-  app.add_option("images", options.images, "Pictures to search for")->type_name("IMAGE");
-
-  const auto one_each = [](CLI::Option* option) { return option->allow_extra_args(false); };
-  app.add_option("--files-from", options.files_from,
-                 "Search for the pictures listed in FILE, one a line; -: standard input")
-      ->type_name("FILE")
-      ->group("Other requests");
-  one_each(app.add_option("--text", options.texts, "Search for what a text says; may be repeated"))
-      ->type_name("TEXT")
-      ->group("Other requests");
-  app.add_option("--text-file", options.text_file, "Search for the texts of FILE, one a line; -: standard input")
-      ->type_name("FILE")
-      ->group("Other requests");
-  one_each(app.add_option("--template", options.templates,
-                          "Put each text into this, as 'a photo of a {}'; of several templates the average is taken"))
-      ->type_name("TEXT")
-      ->group("Other requests");
-  app.add_flag("--combine", options.combine,
-               "Make one query of all pictures and texts, each weighted by the number after its last ':'")
-      ->group("Other requests");
-  app.add_option("--vectors", options.vectors,
-                 "Search for the rows of a .npy or a set; a query is named by its row, from 0")
-      ->type_name("Q.npy")
-      ->group("Other requests");
-  one_each(app.add_option("--row", options.rows, "Search for a row of the index, by id; may be repeated"))
-      ->check(cbir::whole_number())
-      ->type_name("N")
-      ->group("Other requests");
-  one_each(app.add_option("--path", options.paths, "Search for a row of the index, by path; may be repeated"))
-      ->type_name("P")
-      ->group("Other requests");
-
-  app.add_flag(
-         "--serve-stdin", options.serve_stdin,
-         "Answer requests from standard input, one a line, until it ends: a picture's path, or a JSON object with "
-         "image, text, row, path or vector; an empty record ends each answer")
-      ->group("Other requests");
-
-  app.add_option("-k", options.k, "Results a query, at most")
-      ->check(cbir::whole_number(1, std::uint64_t{1} << 32))
-      ->type_name("N")
-      ->capture_default_str()
-      ->group("Results");
-  app.add_option("--min-score", options.min_score, "Leave out what scores less")->type_name("S")->group("Results");
-  app.add_flag("--exclude-self", options.exclude_self,
-               "With --row and --path: leave the row itself out (it is in otherwise)")
-      ->group("Results");
-  app.add_option("--format", options.format, "tsv, jsonl, trec or html")
-      ->check(CLI::IsMember({"tsv", "jsonl", "trec", "html"}))
-      ->capture_default_str()
-      ->group("Results");
-  app.add_option("-o,--output", options.output, "Where to write; -: standard output")
-      ->type_name("FILE")
-      ->capture_default_str()
-      ->group("Results");
-  app.add_flag("--force", options.force, "Replace an existing file")->group("Results");
-  app.add_flag("-0,--null", options.null,
-               "NUL ends the lines of --files-from and --text-file and the records of TSV, whose path is then raw")
-      ->group("Results");
-  app.add_option("--tag", options.tag, "Last column of TREC")->capture_default_str()->group("Results");
-  app.add_option("--root", options.root, "Folder below which the index's paths lie now, for the page's thumbnails")
-      ->type_name("DIR")
-      ->group("Results");
-
-  auto encoder_flags =
-      cbir::add_encoder_flags(app, options.encoder, "Encoder",
-                              "Encoder (name or PRESET.json) if the index names none, or to index a folder with");
-  app.add_option("--alpha", options.alpha, "Transparent pictures: laid on white, or transparency dropped")
-      ->check(CLI::IsMember({"white", "drop"}))
-      ->capture_default_str()
-      ->group("Encoder");
-  app.add_flag("--allow-mismatch", options.allow_mismatch, "Search with vectors of another encoder than the index's")
-      ->group("Encoder");
-
-  app.add_flag("--check", options.check, "Verify the whole index first, however large it is")->group("Running");
-  cbir::add_threads(app, options.threads)->group("Running");
-  return encoder_flags;
 }
 
 }  // namespace

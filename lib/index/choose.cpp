@@ -36,7 +36,7 @@ struct Trial {
 class Scratch {
  public:
   Scratch(const Segment& all, std::size_t rows, const IndexMeta& meta, const std::string& path)
-      : writer_(path, true), meta_(meta) {
+      : path_(path), writer_(path, true), meta_(meta) {
     std::vector<std::size_t> chosen(all.size());
     std::iota(chosen.begin(), chosen.end(), 0);
     std::mt19937_64 random(1);
@@ -60,11 +60,12 @@ class Scratch {
   Trial attempt(const std::string& type, const StructureOptions& options, double target) {
     IndexMeta meta = meta_;
     meta.type = type;
+    ContainerWriter writer(path_, true);  // of the structure alone
     if (const auto builder = make_builder(meta, options, segment_.size())) {
-      builder->train(segment_.vectors, writer_);
-      builder->write_segment(segment_.number, segment_.vectors, writer_);
+      builder->train(segment_.vectors, writer);
+      builder->write_segment(segment_.number, segment_.vectors, writer);
     }
-    const Container written = writer_.written();
+    const Container written = writer.written();
     const auto structure = open_structure(written, meta, segment_);
     const Tuned tuned = tune(*sample_, *structure, type, segment_.size(), {}, target);
     return {{std::min(sample_->measure(*structure, tuned.effort).seconds,
@@ -74,6 +75,7 @@ class Scratch {
   }
 
  private:
+  std::string path_;
   ContainerWriter writer_;
   IndexMeta meta_;
   Container vectors_;

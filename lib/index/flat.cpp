@@ -173,4 +173,9 @@ void Flat::verify() const {
                                   fault(panels_, first_bad, segment_.vectors.row(first_bad))));
 }
 
+std::unique_ptr<Structure> open_flat(const Container& container, const IndexMeta& meta, const Segment& segment) {
+  if (Flat::is_in(container, segment)) return std::make_unique<Flat>(container, segment, meta.metric);
+  return std::make_unique<PlainScan>(segment, meta.metric);
+}
+
 }  // namespace cbir

@@ -41,4 +41,7 @@ class Flat : public Structure {
   CodePanels panels_;
 };
 
+/// Flat, or PlainScan for a segment without codes.
+std::unique_ptr<Structure> open_flat(const Container& container, const IndexMeta& meta, const Segment& segment);
+
 }  // namespace cbir

@@ -7,10 +7,10 @@
 
 #include <cbir/base/parallel.hpp>
 
+#include "lib/index/flat.hpp"
 #include "lib/index/hnsw_search.hpp"
 #include "lib/index/int8.hpp"
 #include "lib/index/means.hpp"
-#include "lib/index/plain_scan.hpp"
 #include "lib/index/scan_kernels.hpp"
 
 namespace cbir {
@@ -203,8 +203,8 @@ std::unique_ptr<Structure> open_hnsw(const Container& container, const IndexMeta
   const bool linked = std::any_of(sections.begin(), sections.end(), [&](const Section& section) {
     return section.segment == segment.number && section.kind == SectionKind::graph_nodes;
   });
-  if (!linked) return std::make_unique<PlainScan>(segment, meta.metric);
-  return std::make_unique<HnswStructure>(container, meta, segment);
+  if (linked) return std::make_unique<HnswStructure>(container, meta, segment);
+  return open_flat(container, meta, segment);
 }
 
 }  // namespace cbir

@@ -10,7 +10,7 @@
 /// Rows of equal codes are copies of the first one: only that is in the graph, the others are a chain behind it. Linked
 /// as neighbours they would fill each other's lists and cut themselves off.
 ///
-/// A segment of fewer than kMinGraphRows has no graph and is scanned.
+/// A segment of fewer than kMinGraphRows has no graph and is searched as one of type flat.
 
 #include <memory>
 #include <span>
@@ -67,7 +67,7 @@ class HnswStructure : public Structure {
   mutable WorkspacePool<GraphWorkspace> workspaces_;
 };
 
-/// The structure over a segment of an index of type hnsw: HnswStructure, or PlainScan where there is no graph.
+/// The structure over a segment of an index of type hnsw: HnswStructure, or what open_flat gives where there is no graph.
 std::unique_ptr<Structure> open_hnsw(const Container& container, const IndexMeta& meta, const Segment& segment);
 
 }  // namespace cbir

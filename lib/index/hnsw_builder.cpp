@@ -10,6 +10,7 @@
 #include <cbir/base/parallel.hpp>
 
 #include "lib/index/aligned.hpp"
+#include "lib/index/flat.hpp"
 #include "lib/index/hnsw.hpp"
 #include "lib/index/hnsw_build.hpp"
 #include "lib/index/int8.hpp"
@@ -190,7 +191,7 @@ void HnswBuilder::train(MatrixView<const float> vectors, SectionWriter& writer) 
 }
 
 void HnswBuilder::write_segment(std::uint32_t segment, MatrixView<const float> vectors, SectionWriter& writer) {
-  if (vectors.rows < kMinGraphRows) return;
+  if (vectors.rows < kMinGraphRows) return FlatBuilder(metric_).write_segment(segment, vectors, writer);
   const std::size_t codes = padded_codes(vectors.cols);
   const Encoder encoder(vectors, mean_, metric_);
   WorkspacePool<Room> rooms([&] { return std::make_unique<Room>(vectors.cols, point_bytes(codes)); });

@@ -12,7 +12,9 @@
 #include <cbir/index/vectors.hpp>
 
 #include "lib/index/aligned.hpp"
+#include "lib/index/filter.hpp"
 #include "lib/index/find_rows.hpp"
+#include "lib/index/masked_scan.hpp"
 #include "lib/index/opened.hpp"
 #include "lib/index/plain_scan.hpp"
 #include "lib/index/structures.hpp"
@@ -23,6 +25,7 @@ namespace {
 
 constexpr std::size_t kMaxQueries = 1024;      // searched together
 constexpr std::size_t kMaxHits = 1 << 22;      // that one thread collects
+constexpr std::size_t kSparse = 8;             // if fewer than one in so many rows pass, they are gathered
 constexpr std::size_t kScoreBytes = 32 << 20;  // of scores against all rows, that one thread makes
 constexpr std::size_t kTile = 6;               // the kernels' preferred multiple of queries
 
@@ -55,7 +58,7 @@ struct Index::Impl : OpenedIndex {
   }
   AlignedFloats prepare(MatrixView<const float> queries) const;
   std::vector<TopK> search(MatrixView<const float> prepared, std::size_t k, const SearchEffort& effort,
-                           SearchCounts& counts) const;
+                           SearchCounts& counts, const RowFilter* filter) const;
 };
 
 SearchCounts& SearchCounts::operator+=(const SearchCounts& other) {
@@ -106,6 +109,19 @@ std::vector<std::uint64_t> Index::find_label(std::string_view label) const {
   return impl_->positions(cbir::find_label(*impl_, label));
 }
 
+RowFilter Index::filter(const RowCriteria& criteria) const { return RowFilter(filter_rows(*impl_, criteria)); }
+
+RowFilter::RowFilter(Masks masks) : masks_(std::make_unique<Masks>(std::move(masks))) {}
+RowFilter::~RowFilter() = default;
+RowFilter::RowFilter(RowFilter&&) noexcept = default;
+RowFilter& RowFilter::operator=(RowFilter&&) noexcept = default;
+
+std::uint64_t RowFilter::passing() const noexcept {
+  std::uint64_t rows = 0;
+  for (const Masks::OfSegment& segment : masks_->segments) rows += segment.passing;
+  return rows;
+}
+
 std::span<const float> Index::vector(std::uint64_t position) const {
   const RowPlace place = impl_->row_at(position);
   return impl_->segments[place.segment].vectors.row(place.row).first(dim());
@@ -136,13 +152,16 @@ AlignedFloats Index::Impl::prepare(MatrixView<const float> queries) const {
 }
 
 std::vector<TopK> Index::Impl::search(MatrixView<const float> prepared, std::size_t k, const SearchEffort& effort,
-                                      SearchCounts& counts) const {
+                                      SearchCounts& counts, const RowFilter* filter) const {
   std::vector<TopK> best(prepared.rows, TopK(k));
   for (std::size_t i = 0; i < segments.size(); ++i) {
-    const RowMask mask = live[i].mask();
+    const Segment& segment = segments[i];
+    const RowMask mask = filter ? filter->masks().segments[i].mask() : live[i].mask();
     if (mask.passing == 0) continue;
-    if (effort.exact) PlainScan(segments[i], info.metric).search(prepared, effort, mask, best, counts);
-    else structures[i]->search(prepared, effort, mask, best, counts);
+    if (!effort.exact) structures[i]->search(prepared, effort, mask, best, counts);
+    else if (!mask.every() && mask.passing < segment.size() / kSparse)
+      scan_passing(segment, info.metric, prepared, mask, best, counts);
+    else PlainScan(segment, info.metric).search(prepared, effort, mask, best, counts);
   }
   return best;
 }
@@ -153,7 +172,7 @@ std::vector<std::vector<Hit>> Index::search(MatrixView<const float> queries, std
 }
 
 std::vector<std::vector<Hit>> Index::search(MatrixView<const float> queries, std::size_t k, const SearchEffort& effort,
-                                            SearchCounts& counts) const {
+                                            SearchCounts& counts, const RowFilter* filter) const {
   const AlignedFloats prepared = impl_->prepare(queries);
   const MatrixView<const float> all(prepared.data(), queries.rows, padded_dim(dim()));
   k = static_cast<std::size_t>(std::min<std::uint64_t>(k, size()));
@@ -161,7 +180,7 @@ std::vector<std::vector<Hit>> Index::search(MatrixView<const float> queries, std
   std::vector<std::vector<Hit>> out;
   for (std::size_t first = 0; first < queries.rows; first += block) {
     const std::size_t end = std::min(queries.rows, first + block);
-    for (TopK& best : impl_->search(slice(all, first, end), k, effort, counts)) out.push_back(best.take());
+    for (TopK& best : impl_->search(slice(all, first, end), k, effort, counts, filter)) out.push_back(best.take());
   }
   counts.queries += queries.rows;
   for (auto& hits : out)  // ids ascend with the position, so the order stays

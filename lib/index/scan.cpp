@@ -12,8 +12,8 @@
 #undef HWY_DISABLED_TARGETS
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 
-#include <hwy/foreach_target.h>  // before the rest
 #include <hwy/cache_control.h>
+#include <hwy/foreach_target.h>  // before the rest
 #include <hwy/highway.h>
 
 #include <algorithm>

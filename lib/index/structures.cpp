@@ -8,7 +8,6 @@
 #include "lib/index/hnsw.hpp"
 #include "lib/index/ivf.hpp"
 #include "lib/index/lsh.hpp"
-#include "lib/index/plain_scan.hpp"
 
 namespace cbir {
 
@@ -32,8 +31,7 @@ std::unique_ptr<Structure> open_structure(const Container& container, const Inde
   if (meta.type == "ivf") return std::make_unique<IvfStructure>(container, meta, segment);
   if (meta.type == "hnsw") return open_hnsw(container, meta, segment);
   if (meta.type == "lsh") return std::make_unique<LshStructure>(container, meta, segment);
-  if (Flat::is_in(container, segment)) return std::make_unique<Flat>(container, segment, meta.metric);
-  return std::make_unique<PlainScan>(segment, meta.metric);  // version 1.0 had no codes
+  return open_flat(container, meta, segment);
 }
 
 }  // namespace cbir

@@ -62,6 +62,7 @@ QueryReport& QueryReport::operator+=(const QueryReport& other) {
   results += other.results;
   failed += other.failed;
   empty += other.empty;
+  counts += other.counts;
   if (other.best_left_out) best_left_out = std::max(*other.best_left_out, best_left_out.value_or(*other.best_left_out));
   return *this;
 }

@@ -53,6 +53,17 @@ def arrays(folder):
         np.save(folder / f'npy/{dtype[1:]}-{ord(dtype[0])}-1d.npy', np.ones(3).astype(dtype))
 
 
+def index(folder, vectors, kind, metric, *options):
+    """An index, and the same grown and shrunk."""
+    for name in (f'{kind}-{metric}', f'{kind}-{metric}-changed'):
+        path = f'{folder}/index/{name}'
+        commands = [['build', vectors, '--metric', metric, '--type', kind, '-o', path, *options]]
+        if name.endswith('changed'):
+            commands += [['add', path, vectors, '--paths-from-ids'], ['remove', path, '--path', '1']]
+        for command in commands:
+            subprocess.run(['cbir-index', *command], check=True, stdout=subprocess.DEVNULL)
+
+
 def sets_and_indexes(folder):
     row = {'path': 'a/b.jpg', 'label': 'a', 'seq': 0, 'bytes': 5, 'mtime': '2020-01-01T00:00:00Z', 'width': 3, 'height': 2, 'xxh3': '0' * 32}
     (folder / 'rows/row').write_text(json.dumps(row))
@@ -61,8 +72,10 @@ def sets_and_indexes(folder):
     with tempfile.TemporaryDirectory() as scratch:
         np.save(scratch + '/x.npy', np.random.default_rng(1).random((3, 4), np.float32))
         for metric in ('cosine', 'l2'):
-            subprocess.run(['cbir-index', 'build', scratch + '/x.npy', '--metric', metric, '-o', f'{folder}/index/{metric}'],
-                           check=True, stderr=subprocess.DEVNULL)
+            for kind in ('flat', 'ivf', 'lsh'):
+                index(folder, scratch + '/x.npy', kind, metric)
+        np.save(scratch + '/graph.npy', np.random.default_rng(1).random((4200, 2), np.float32))  # fewer have no graph
+        index(folder, scratch + '/graph.npy', 'hnsw', 'l2', '--M', '2', '--ef-construction', '4')
 
 
 def onnx(folder):

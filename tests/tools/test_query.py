@@ -152,6 +152,31 @@ class VectorQueries(ToolTest):
         (self.dir / 'd.cbir').write_bytes(sound[:-100])
         self.error('cbir-query', 'd.cbir', '--row', 1, '--check', expect=5)
 
+    def test_only_some_rows_are_found(self):
+        ids, _ = expected(self.rows, self.queries, 500)
+        np.save(self.dir / 'l_Embeddings.npy', self.rows)
+        np.save(self.dir / 'l_Categories.npy', np.array(['odd' if i % 2 else 'even' for i in range(500)]))
+        for kind in ('flat', 'ivf', 'hnsw', 'lsh'):
+            self.out('cbir-index', 'build', 'l_Embeddings.npy', '-o', 'l.cbir', '--type', kind, '--force')
+            found = [line.split('\t') for line in self.out('cbir-query', 'l.cbir', '--vectors', 'q.npy', '-k', 3, '--where-label', 'odd',
+                                                           '--path-glob', '1*', '--path-glob', '2*').splitlines()]
+            wanted = [[i for i in order if i % 2 and str(i)[0] in '12'][:3] for order in ids]
+            self.assertEqual([int(line[3]) for line in found], sum(wanted, []), kind)
+        done = self.run_tool('cbir-query', 'l.cbir', '--row', 1, '--where-label', 'none')
+        self.assertEqual(done.stdout, b'')
+        self.assertIn(b'no row has such a label', done.stderr)
+
+    def test_how_far_to_look(self):
+        for kind, flag in (('ivf', '--probe'), ('ivf', '--candidates'), ('hnsw', '--ef'), ('lsh', '--candidates')):
+            with self.subTest(kind):
+                self.out('cbir-index', 'build', 'x.npy', '-o', 'y.cbir', '--type', kind, '--force')
+                exact = self.query('--vectors', 'q.npy')
+                self.assertEqual(self.out('cbir-query', 'y.cbir', '--vectors', 'q.npy', '--exact'), exact)
+                self.assertGreater(len(set(self.out('cbir-query', 'y.cbir', '--vectors', 'q.npy', flag, 400).splitlines()) &
+                                       set(exact.splitlines())), 360)
+                self.assertIn('no effect', self.error('cbir-query', 'x.cbir', '--row', 1, flag, 5, expect=2))
+                self.error('cbir-query', 'y.cbir', '--row', 1, flag, 5, '--exact', expect=2)
+
     def serve(self, *lines, args=(), expect=0):
         stdin = ''.join(f'{line}\n' for line in lines).encode()
         return self.run_tool('cbir-query', 'x.cbir', '--serve-stdin', *args, stdin=stdin, expect=expect)

@@ -37,6 +37,33 @@ struct SearchEffort {
   std::size_t ef = 0;          ///< hnsw: rows that are kept in mind while the graph is walked
 };
 
+/// Which rows may be found: those with one of the labels, if any is named, whose path fits one of the patterns, if any
+/// is given. Patterns are those of fnmatch(3): `*` and `?` stand for any bytes, '/' too, `[a-z]` for one of several,
+/// `\\` takes the meaning of what follows.
+struct RowCriteria {
+  std::vector<std::string> labels;
+  std::vector<std::string> globs;
+
+  bool empty() const noexcept { return labels.empty() && globs.empty(); }
+};
+
+/// Rows of one index that meet criteria; made by Index::filter, for that index.
+class RowFilter {
+ public:
+  struct Masks;
+
+  explicit RowFilter(Masks masks);
+  ~RowFilter();
+  RowFilter(RowFilter&&) noexcept;
+  RowFilter& operator=(RowFilter&&) noexcept;
+
+  std::uint64_t passing() const noexcept;  ///< rows that may be found
+  const Masks& masks() const noexcept { return *masks_; }
+
+ private:
+  std::unique_ptr<Masks> masks_;
+};
+
 /// What a search did.
 struct SearchCounts {
   std::uint64_t queries = 0;
@@ -133,12 +160,15 @@ class Index {
   std::vector<std::uint64_t> find_path(std::string_view path) const;
   /// Positions of all rows with this label, ascending.
   std::vector<std::uint64_t> find_label(std::string_view label) const;
+  /// Rows that meet the criteria. Takes a pass over the labels' hashes, and one over all paths if there are patterns.
+  RowFilter filter(const RowCriteria& criteria) const;
   /// The stored vector as float32 (normalised under cosine); dim() numbers.
   std::span<const float> vector(std::uint64_t position) const;
 
-  /// As below, looking as far as `effort` says; adds to `counts` what was done.
+  /// As below, looking as far as `effort` says, among rows that pass the filter if there is one; adds to `counts` what
+  /// was done.
   std::vector<std::vector<Hit>> search(MatrixView<const float> queries, std::size_t k, const SearchEffort& effort,
-                                       SearchCounts& counts) const;
+                                       SearchCounts& counts, const RowFilter* filter = nullptr) const;
 
   /// The k best of every query, in order: score descending, then id ascending. Fewer than k only if the index holds
   /// fewer. Queries are normalised under cosine. Scores are bit-identical however queries are batched and whatever the

@@ -34,6 +34,8 @@ struct QueryOptions {
   std::optional<double> min_score = {};  ///< results below it are left out
   bool exclude_self = false;             ///< leave a row that asks out of its own ranking (query_rows)
   PathPrefix prefix = {};
+  SearchEffort effort = {};           ///< how far to look
+  const RowFilter* filter = nullptr;  ///< of this index: rows that may be found; none: all
 };
 
 struct QueryReport {
@@ -41,6 +43,7 @@ struct QueryReport {
   std::uint64_t results = 0;
   std::uint64_t failed = 0;            ///< pictures that could not be read
   std::uint64_t empty = 0;             ///< queries with nothing at or above min_score
+  SearchCounts counts = {};            ///< what the searches did
   std::optional<float> best_left_out;  ///< the highest score below min_score of a query that is empty
 
   QueryReport& operator+=(const QueryReport& other);
