@@ -28,11 +28,16 @@ struct IndexOptions {
   bool force = false;                // replace an existing output
   bool allow_mismatch = false;       // join sets of different encoders
   bool json = false;                 // info as JSON
-  bool quiet = false;                // nothing on standard output but what was asked for
+  bool quiet = false;                // only info and verify print
   std::size_t threads = 0;           // 0: one a processor
 };
 
 using cbir::ExitCode;
+
+/// What a command says of its work; not with --quiet.
+void say(const IndexOptions& options, const std::string& text) {
+  if (!options.quiet) fmt::print("{}", text);
+}
 
 /// Refuses options that would have no effect.
 void check_build(const CLI::App& command, const std::string& type) {
@@ -61,7 +66,7 @@ ExitCode build(const IndexOptions& options, const CLI::App& command) {
   const auto start = std::chrono::steady_clock::now();
   const cbir::BuildReport report = cbir::build_index(options.sets, options.output, plan);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  if (!options.quiet) fmt::print("{}", cbir::to_tsv(report, seconds.count()));
+  say(options, cbir::to_tsv(report, seconds.count()));
   return ExitCode::ok;
 }
 
@@ -87,7 +92,7 @@ ExitCode add(const IndexOptions& options) {
   const cbir::ChangeReport report = cbir::add_to_index(
       options.index, options.sets,
       {.replace = options.replace, .allow_mismatch = options.allow_mismatch, .name_by_id = options.paths_from_ids});
-  fmt::print("{}", cbir::verdict(options.index, report));
+  say(options, cbir::verdict(options.index, report));
   return ExitCode::ok;
 }
 
@@ -104,26 +109,26 @@ ExitCode remove(const IndexOptions& options) {
   }
   if (removed.paths.empty() && removed.labels.empty())
     throw cbir::UsageError("nothing named to remove: give --path, --files-from or --where-label");
-  fmt::print("{}", cbir::verdict(options.index, cbir::remove_from_index(options.index, removed)));
+  say(options, cbir::verdict(options.index, cbir::remove_from_index(options.index, removed)));
   return ExitCode::ok;
 }
 
 ExitCode compact(const IndexOptions& options) {
   const cbir::ChangeReport report = cbir::compact_index(options.index, options.output, options.force);
-  fmt::print("{}", cbir::verdict(options.output.empty() ? options.index : options.output, report));
+  say(options, cbir::verdict(options.output.empty() ? options.index : options.output, report));
   return ExitCode::ok;
 }
 
 ExitCode merge(const IndexOptions& options) {
   const cbir::MergeReport report = cbir::merge_indexes(
       options.indexes, options.output, {.force = options.force, .allow_mismatch = options.allow_mismatch});
-  fmt::print("{}", cbir::verdict(options.output, report));
+  say(options, cbir::verdict(options.output, report));
   return ExitCode::ok;
 }
 
 ExitCode export_set(const IndexOptions& options) {
   const std::uint64_t rows = cbir::export_index(options.index, options.output, options.force);
-  fmt::print("{}: {}\n", cbir::display_path(options.output), cbir::counted(rows, "row"));
+  say(options, fmt::format("{}: {}\n", cbir::display_path(options.output), cbir::counted(rows, "row")));
   return ExitCode::ok;
 }
 
@@ -186,7 +191,7 @@ void add_build(CLI::App& command, IndexOptions& options) {
   number("--ef-construction", build.structure.ef_construction, 1, 1 << 20,
          "hnsw: rows kept in mind while links are sought");
   number("--ef", build.effort.ef, 1, kMany, "hnsw: rows kept in mind by a search [found by trial]");
-  number("--bits", build.structure.bits, 64, 1 << 16, "lsh: hyperplanes, a multiple of 64 [256]");
+  number("--bits", build.structure.bits, 64, 4096, "lsh: hyperplanes, a multiple of 64 [256]");
   number("--seed", build.structure.seed, 0, UINT64_MAX, "Of what is drawn at random [1]");
 }
 

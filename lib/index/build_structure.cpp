@@ -52,7 +52,12 @@ std::vector<std::string> affordable_types(const StructurePlan& plan, const Index
   for (const std::string_view type : kStructureTypes) {
     IndexMeta trial = meta;
     trial.type = type;
-    if (plan.memory == 0 || memory_of(trial, plan.options, rows) <= plan.memory) out.emplace_back(type);
+    try {
+      if (const std::uint64_t needed = memory_of(trial, plan.options, rows); plan.memory == 0 || needed <= plan.memory)
+        out.emplace_back(type);
+    } catch (const UsageError&) {
+      // Not for vectors like these: too many dimensions, say.
+    }
   }
   return out;
 }

@@ -203,7 +203,6 @@ std::string_view to_string(SectionKind kind) {
       return "list rows";
     case SectionKind::graph_nodes:
       return "graph nodes";
-    case SectionKind::graph_links:
     case SectionKind::graph_upper:
       return "graph links";
     case SectionKind::hyperplanes:

@@ -57,7 +57,6 @@ enum class SectionKind : std::uint32_t {
   list_codes = 36,
   list_factors = 37,
   graph_nodes = 48,
-  graph_links = 49,
   graph_upper = 50,
   hyperplanes = 64,  ///< of segment 0
   hyperplane_codes = 65,

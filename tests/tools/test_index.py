@@ -322,7 +322,7 @@ class Changes(ToolTest):
 
 class Format(ToolTest):
     """docs/formats.md, read with nothing but its tables; and files of earlier versions stay readable."""
-    GROWN = SOURCE / 'tests/index/data/version-1.1.cbir'  # see grow()
+    GROWN = SOURCE / 'tests/index/data/version-1.1-flat.cbir'  # see grow()
     GOLDEN = SOURCE / 'tests/index/data/version-1.0.cbir'  # five rows of three numbers, metric l2
 
     def sections(self, data):
@@ -364,7 +364,7 @@ class Format(ToolTest):
         self.assertIn('sound, 3 rows of dimension 3', self.out('cbir-index', 'verify', 'x.cbir'))
 
     def grow(self):
-        """Makes the index that version-1.1.cbir is: built, grown, and shrunk by a row of each of its segments."""
+        """Makes the index that version-1.1-flat.cbir is: built, grown, and shrunk by a row of each of its segments."""
         np.save(self.dir / 'v_Embeddings.npy', (np.arange(15, dtype=np.float32).reshape(5, 3) - 7) / 8)
         np.save(self.dir / 'v_Categories.npy', np.array(['cat', 'dog', 'cat', 'bird', 'dog']))
         np.save(self.dir / 'w.npy', np.eye(3, dtype=np.float32))
@@ -378,6 +378,15 @@ class Format(ToolTest):
         for index in (self.GROWN, 'x.cbir'):
             self.assertEqual(self.out('cbir-query', index, '--row', 5, '-k', 3, '--format', 'tsv'),
                              '5\t1\t0.000000\t5\n5\t2\t-0.953125\t3\n5\t3\t-1.281250\t2\n')
+
+    def test_version_1_1_of_other_types_is_read(self):
+        """300 rows of 4 numbers, or 4200 of 2 that a graph links; a row for each axis added; the second row of each removed."""
+        for kind, rows, ranking in (('ivf', 302, '5 272 134'), ('lsh', 302, '5 272 134'), ('hnsw', 4200, '5 2947 500')):
+            index = SOURCE / f'tests/index/data/version-1.1-{kind}.cbir'
+            self.assertIn(f'sound, {rows} rows', self.out('cbir-index', 'verify', index))
+            for options in ([], ['--exact']):
+                lines = self.out('cbir-query', index, '--row', 5, '-k', 3, *options).splitlines()
+                self.assertEqual([line.split('\t')[3] for line in lines], ranking.split())
 
     def test_reader_in_the_documentation(self):
         """docs/read_index.py knows the format by docs/formats.md alone, and finds what cbir-query finds."""

@@ -117,7 +117,7 @@ BuildReport build_index(const std::vector<std::string>& sets, const std::string&
 
 /// What an index says of itself.
 struct IndexInfo {
-  std::string type;  ///< "flat"
+  std::string type;  ///< "flat", "ivf", "hnsw" or "lsh"
   Metric metric = Metric::cosine;
   std::uint64_t rows = 0;      ///< that are left
   std::uint64_t removed = 0;   ///< that are in the file, but not in the index any more
