@@ -22,7 +22,7 @@ constexpr std::size_t kBlocksTogether = 256;  // of codes that are made before t
 constexpr double kFactorSteps = 32767;
 
 std::size_t default_lists(std::uint64_t rows) {
-  const auto wanted = static_cast<std::size_t>(std::lround(3.2 * std::sqrt(static_cast<double>(rows))));
+  const auto wanted = static_cast<std::size_t>(std::lround(7 * std::pow(static_cast<double>(rows), .45)));
   return std::clamp<std::size_t>(wanted, 1, std::max<std::size_t>(1, rows / kRowsPerList));
 }
 

@@ -38,9 +38,9 @@ std::vector<float> half_squared_norms(MatrixView<const float> centroids) {
   return out;
 }
 
-/// The nearest centroid maximises <x, c> - |c|^2 / 2.
+/// The nearest centroid maximises <x, c> - |c|^2 / 2; leaves that and its number in scratch.best.
 void assign_block(MatrixView<const float> rows, MatrixView<const float> centroids, std::span<const float> half_norms,
-                  Scratch& scratch, std::uint32_t* nearest) {
+                  Scratch& scratch) {
   std::fill_n(scratch.best.begin(), rows.rows, Best{});
   for (std::size_t begin = 0; begin < centroids.rows; begin += kCentroids) {
     const std::size_t end = std::min(centroids.rows, begin + kCentroids);
@@ -49,20 +49,20 @@ void assign_block(MatrixView<const float> rows, MatrixView<const float> centroid
     for (std::size_t r = 0; r < rows.rows; ++r)
       best_difference(scores.row(r).data(), half_norms.data() + begin, end - begin, begin, scratch.best[r]);
   }
-  for (std::size_t r = 0; r < rows.rows; ++r) nearest[r] = scratch.best[r].index;
 }
 
-/// As assign_nearest, of chosen rows.
+/// Calls found(i, best) for each of the chosen rows.
+template <typename Found>
 void assign_chosen(MatrixView<const float> rows, std::span<const std::uint32_t> chosen,
-                   MatrixView<const float> centroids, std::span<std::uint32_t> nearest) {
+                   MatrixView<const float> centroids, const Found& found) {
   const std::vector<float> half_norms = half_squared_norms(centroids);
   WorkspacePool<Scratch> pool([&] { return std::make_unique<Scratch>(rows.cols); });
   parallel_blocks(chosen.size(), kRows, [&](std::size_t begin, std::size_t end) {
     pool.with([&](Scratch& scratch) {
       for (std::size_t i = begin; i < end; ++i)
         std::copy_n(rows.row(chosen[i]).data(), rows.cols, scratch.rows.data() + (i - begin) * rows.cols);
-      assign_block({scratch.rows.data(), end - begin, rows.cols}, centroids, half_norms, scratch,
-                   nearest.data() + begin);
+      assign_block({scratch.rows.data(), end - begin, rows.cols}, centroids, half_norms, scratch);
+      for (std::size_t i = begin; i < end; ++i) found(i, scratch.best[i - begin]);
     });
   });
 }
@@ -98,6 +98,55 @@ void update(MatrixView<const float> rows, const Members& groups, MatrixView<floa
         centroids.row(c)[d] = static_cast<float>(sum[d] / static_cast<double>(count));
     }
   });
+}
+
+/// Draws rows with chances that are their weights, which become 0; fewer if fewer have a weight.
+std::vector<std::uint32_t> draw(std::span<const std::uint32_t> chosen, std::size_t count, SplitMix64& random,
+                                std::span<float> weights) {
+  std::vector<double> sums(weights.size());
+  double sum = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) sums[i] = sum += static_cast<double>(weights[i]);
+  std::vector<std::uint32_t> out;
+  // A row that comes again is passed over; many do only where few rows have a weight.
+  for (std::size_t tries = 0; sum > 0 && out.size() < count && tries < 4 * count; ++tries) {
+    const double at = sum * (static_cast<double>(random() >> 11) * 0x1p-53);
+    const auto i = static_cast<std::size_t>(std::upper_bound(sums.begin(), sums.end(), at) - sums.begin());
+    if (i == sums.size() || weights[i] == 0) continue;
+    weights[i] = 0;
+    out.push_back(chosen[i]);
+  }
+  return out;
+}
+
+/// The first centroids are rows, some at a time, drawn with chances that grow with the squared distance to those that
+/// there are: so few clusters go without one (k-means||, Bahmani et al. 2012, with as many as are wanted). With fewer
+/// different rows than clusters the rest are copies, which get no rows and are split.
+void choose_first(MatrixView<const float> rows, std::span<const std::uint32_t> chosen, std::uint64_t seed,
+                  MatrixView<float> centroids) {
+  constexpr std::size_t kBatches = 8;
+  SplitMix64 random(seed);
+  std::vector<float> squares(chosen.size()), weights(chosen.size(), 1);
+  parallel_blocks(chosen.size(), kRows, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i)
+      for (const float x : rows.row(chosen[i])) squares[i] += x * x;
+  });
+  std::vector<float> distances(chosen.size(), std::numeric_limits<float>::max());
+  std::size_t have = 0;
+  while (have < centroids.rows) {
+    const std::size_t wanted = std::min(centroids.rows - have, centroids.rows / kBatches + 1);
+    const std::vector<std::uint32_t> drawn = draw(chosen, wanted, random, weights);
+    if (drawn.empty()) break;
+    for (std::size_t c = 0; c < drawn.size(); ++c)
+      std::copy_n(rows.row(drawn[c]).data(), rows.cols, centroids.row(have + c).data());
+    assign_chosen(rows, chosen, slice(MatrixView<const float>(centroids), have, have + drawn.size()),
+                  [&](std::size_t i, const Best& best) {
+                    distances[i] = std::min(distances[i], std::max(0.0F, squares[i] - 2 * best.value));
+                  });
+    std::ranges::copy(distances, weights.begin());
+    have += drawn.size();
+  }
+  for (std::size_t c = have; c < centroids.rows; ++c)
+    std::copy_n(centroids.row(c % std::max<std::size_t>(have, 1)).data(), rows.cols, centroids.row(c).data());
 }
 
 /// Gives each empty cluster a centroid beside that of the largest one, which it then shares rows with.
@@ -137,13 +186,10 @@ std::vector<float> train_kmeans(MatrixView<const float> rows, const KMeansOption
   const std::vector<std::uint32_t> chosen = sample_rows(rows.rows, options.clusters * options.sample, options.seed);
   std::vector<float> out(options.clusters * rows.cols);
   const MatrixView<float> centroids(out.data(), options.clusters, rows.cols);
-  // The first centroids are rows; with more clusters than rows the rest are empty, and split in the first round.
-  const std::vector<std::uint32_t> first = sample_rows(chosen.size(), options.clusters, options.seed + 1);
-  for (std::size_t c = 0; c < options.clusters; ++c)
-    std::copy_n(rows.row(chosen[first[c % first.size()]]).data(), rows.cols, centroids.row(c).data());
+  choose_first(rows, chosen, options.seed + 1, centroids);
   std::vector<std::uint32_t> nearest(chosen.size());
   for (std::size_t round = 0; round < options.rounds; ++round) {
-    assign_chosen(rows, chosen, centroids, nearest);
+    assign_chosen(rows, chosen, centroids, [&](std::size_t i, const Best& best) { nearest[i] = best.index; });
     const Members groups = group(chosen, nearest, options.clusters);
     update(rows, groups, centroids);
     split_empty(groups, centroids);
@@ -156,7 +202,8 @@ void assign_nearest(MatrixView<const float> rows, MatrixView<const float> centro
   WorkspacePool<Scratch> pool([&] { return std::make_unique<Scratch>(0); });
   parallel_blocks(rows.rows, kRows, [&](std::size_t begin, std::size_t end) {
     pool.with([&](Scratch& scratch) {
-      assign_block(slice(rows, begin, end), centroids, half_norms, scratch, nearest.data() + begin);
+      assign_block(slice(rows, begin, end), centroids, half_norms, scratch);
+      for (std::size_t i = begin; i < end; ++i) nearest[i] = scratch.best[i - begin].index;
     });
   });
 }

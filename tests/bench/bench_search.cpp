@@ -8,10 +8,12 @@
 // by code a query, rows scored exactly a query".
 
 #include <fmt/format.h>
+#include <hwy/targets.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <string>
@@ -81,6 +83,9 @@ struct Bench {
 
 int run(int argc, char** argv) {
   if (argc < 5) throw cbir::UsageError("bench_search X.cbir QUERIES.npy NEIGHBOURS K [THREADS]");
+  // As a processor without AVX-512 would do it.
+  if (const char* target = std::getenv("CBIR_BENCH_TARGET"); target && std::string(target) == "avx2")
+    hwy::SetSupportedTargetsForTest(hwy::SupportedTargets() & (HWY_AVX2 | HWY_SSE4 | HWY_SSSE3 | HWY_SCALAR));
   const cbir::ThreadLimit limit(argc > 5 ? std::stoul(argv[5]) : 0);
   Bench bench{.index = cbir::Index::open(argv[1]), .queries = {}, .neighbours = {}, .k = std::stoul(argv[4])};
   const cbir::NpyMatrix queries{std::string(argv[2])};

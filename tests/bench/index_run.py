@@ -12,9 +12,12 @@ import sys
 import time
 from pathlib import Path
 
-import faiss
-import numpy as np
-import usearch.index
+if os.environ.get('CBIR_BENCH_TARGET') == 'avx2':
+    os.environ['FAISS_OPT_LEVEL'] = 'avx2'
+
+import faiss  # noqa: E402  (which looks at that when it is loaded)
+import numpy as np  # noqa: E402
+import usearch.index  # noqa: E402
 
 SOURCE = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get('CBIR_BIN', SOURCE / 'build/tests/bin'))

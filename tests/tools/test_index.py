@@ -20,7 +20,7 @@ class Build(ToolTest):
     PARTS = ('description', 'head', 'ids', 'label_hashes', 'path_hashes', 'row_offsets', 'rows', 'table', 'vectors')
 
     def build(self, *args, **kw):
-        self.assertEqual(self.out('cbir-index', 'build', *args, **kw), '')
+        self.assertIn('recall@10\t1.000000\n', self.out('cbir-index', 'build', *args, **kw))
 
     def info(self, name='x.cbir'):
         return json.loads(self.out('cbir-index', 'info', name, '--json'))
@@ -318,6 +318,91 @@ class Changes(ToolTest):
             self.skipTest('root may write every file')
         (self.dir / 'x.cbir').chmod(0o444)
         self.error('cbir-index', 'add', 'x.cbir', 'b.npy', '--replace', expect=7)
+
+
+class Types(ToolTest):
+    """Indexes that do not compare every row."""
+    ROWS, DIM = 6000, 24
+
+    def setUp(self):
+        super().setUp()
+        rng = np.random.default_rng(3)
+        centres = rng.standard_normal((60, self.DIM))
+        self.rows = (centres[rng.integers(0, 60, self.ROWS)] + .6 * rng.standard_normal((self.ROWS, self.DIM))).astype(np.float32)
+        np.save(self.dir / 'x.npy', self.rows)
+
+    def build(self, kind, *options, name='x.cbir'):
+        """Builds, and returns what is said of it."""
+        text = self.out('cbir-index', 'build', 'x.npy', '-o', name, '--type', kind, '--force', *options)
+        return dict(line.split('\t') for line in text.splitlines())
+
+    def found(self, name, *options):
+        lines = self.out('cbir-query', name, '--vectors', 'x.npy', *options).splitlines()
+        return {tuple(line.split('\t')[::3]) for line in lines}
+
+    def test_every_type_finds_what_it_says(self):
+        for kind in ('flat', 'ivf', 'hnsw', 'lsh'):
+            with self.subTest(kind):
+                said = self.build(kind)
+                self.assertEqual((said['type'], said['rows']), (kind, str(self.ROWS)))
+                self.assertEqual(int(said['bytes']), (self.dir / 'x.cbir').stat().st_size)
+                self.assertIn('sound', self.out('cbir-index', 'verify', 'x.cbir'))
+                exact = self.found('x.cbir', '--exact')
+                recall = len(self.found('x.cbir') & exact) / len(exact)
+                self.assertGreater(recall, .93)
+                self.assertGreaterEqual(float(said['recall@10']), .95)
+                if kind == 'flat':
+                    self.assertEqual((recall, said['recall@10.low']), (1, '1.000000'))
+
+    def test_more_recall_is_had_by_looking_further(self):
+        for kind, effort in (('hnsw', 'ef'), ('lsh', 'candidates')):
+            little, much = (self.build(kind, '--target-recall', target) for target in ('.7', '.99'))
+            self.assertLess(int(little[effort]), int(much[effort]))
+            self.assertGreaterEqual(float(much['recall@10']), .99)
+            self.assertIn(f'parameters.{effort}\t{much[effort]}\n', self.out('cbir-index', 'info', 'x.cbir'))
+
+    def test_the_same_rows_give_the_same_bytes(self):
+        for kind, options in (('flat', []), ('ivf', []), ('lsh', []), ('hnsw', ['--threads', '1'])):
+            self.build(kind, *options)
+            self.build(kind, *options, name='y.cbir')
+            self.assertEqual((self.dir / 'x.cbir').read_bytes(), (self.dir / 'y.cbir').read_bytes(), kind)
+
+    def test_auto_says_why(self):
+        said = self.build('auto', '--target-recall', '.9')
+        self.assertIn(said['type'], ('flat', 'ivf', 'hnsw', 'lsh'))
+        for kind in ('flat', 'ivf', 'hnsw', 'lsh'):
+            self.assertIn(f'{kind} ', said['reason'])
+        self.assertIn(f"type\t{said['type']}\n", self.out('cbir-index', 'info', 'x.cbir'))
+
+    def test_every_type_grows_and_shrinks(self):
+        np.save(self.dir / 'new.npy', self.rows[:40] + np.float32(.01))
+        for kind in ('flat', 'ivf', 'hnsw', 'lsh'):
+            with self.subTest(kind):
+                self.build(kind)
+                self.out('cbir-index', 'add', 'x.cbir', 'new.npy', '--paths-from-ids')
+                self.out('cbir-index', 'remove', 'x.cbir', '--path', 3, '--path', self.ROWS + 5)
+                done = self.out('cbir-query', 'x.cbir', '--vectors', 'new.npy', '-k', 2).splitlines()
+                nearest = {line.split('\t')[0]: line.split('\t')[3] for line in done if line.split('\t')[1] == '1'}
+                self.assertGreaterEqual(sum(nearest[str(i)] == str(self.ROWS + i) for i in range(40)), 38)
+                self.assertNotEqual(nearest['5'], str(self.ROWS + 5))
+                self.out('cbir-index', 'compact', 'x.cbir')
+                self.assertIn(f'sound, {self.ROWS + 38} rows', self.out('cbir-index', 'verify', 'x.cbir'))
+                self.assertEqual(self.out('cbir-query', 'x.cbir', '--vectors', 'new.npy', '-k', 1, '--exact').count('\n'), 40)
+
+    def test_options_of_other_types(self):
+        for kind, flag in (('flat', '--seed'), ('flat', '--target-recall'), ('ivf', '--ef'), ('hnsw', '--probe'), ('lsh', '--lists'),
+                           ('hnsw', '--bits'), ('auto', '--M')):
+            message = self.error('cbir-index', 'build', 'x.npy', '-o', 'y.cbir', '--type', kind, flag, 1 if flag != '--bits' else 64,
+                                 expect=2)
+            self.assertIn(f'{flag} has no effect on type {kind}', message)
+        self.error('cbir-index', 'build', 'x.npy', '-o', 'y.cbir', '--type', 'tree', expect=2)
+
+    def test_memory_that_does_not_do_is_said_before_any_work(self):
+        for kind in ('flat', 'ivf', 'hnsw', 'lsh', 'auto'):
+            message = self.error('cbir-index', 'build', 'x.npy', '-o', 'y.cbir', '--type', kind, '--memory', '1M', expect=9)
+            self.assertIn('--memory', message)
+            self.assertFalse((self.dir / 'y.cbir').exists())
+        self.build('ivf', '--memory', '1G')
 
 
 class Format(ToolTest):
