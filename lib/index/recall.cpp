@@ -15,6 +15,10 @@ namespace {
 
 constexpr double kScoredNumbers = 8e10;  // rows x dim x queries: about a second of two cores
 constexpr std::size_t kFewest = 128, kMost = 1024;
+// Found by trial, so that recall is within .01 of what it is for rows that were left out, for ivf, hnsw and lsh on
+// 100,000 x 1280: the partner is a row's fifth neighbour, and six tenths of a difference are what scatters as rows do.
+constexpr std::size_t kPartner = 5;
+constexpr float kMove = .6F;
 constexpr double kStandardErrors = 1.96;  // of a 95 % interval
 
 std::vector<TopK> exact(const Segment& segment, Metric metric, MatrixView<const float> queries, std::size_t k) {
@@ -43,18 +47,18 @@ RecallSample::RecallSample(const Segment& segment, Metric metric, std::size_t di
     std::ranges::copy(segment.vectors.row(rows[i]), queries_.data() + i * stride_);
   }
   std::vector<TopK> nearest =
-      exact(segment, metric, {queries_.data(), count, stride_}, std::min<std::size_t>(2, rows_));
+      exact(segment, metric, {queries_.data(), count, stride_}, std::min<std::size_t>(kPartner + 1, rows_));
   for (std::size_t i = 0; i < count; ++i) {
-    const std::vector<Hit> hits = nearest[i].take();
-    const auto other = std::ranges::find_if(hits, [&](const Hit& hit) { return hit.id != rows[i]; });
-    others[i] = other == hits.end() ? rows[i] : static_cast<std::size_t>(other->id);
+    std::vector<Hit> hits = nearest[i].take();
+    std::erase_if(hits, [&](const Hit& hit) { return hit.id == rows[i]; });
+    others[i] = hits.empty() ? rows[i] : static_cast<std::size_t>(hits[std::min(kPartner, hits.size()) - 1].id);
   }
   AlignedFloats query(stride_);
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t pair = (i + 1) % count;
     const std::span<const float> a = segment.vectors.row(rows[i]), b = segment.vectors.row(others[i]),
                                  from = segment.vectors.row(rows[pair]), to = segment.vectors.row(others[pair]);
-    for (std::size_t j = 0; j < stride_; ++j) query.data()[j] = a[j] / 2 + b[j] / 2 + (to[j] / 2 - from[j] / 2);
+    for (std::size_t j = 0; j < stride_; ++j) query.data()[j] = a[j] / 2 + b[j] / 2 + (kMove * to[j] - kMove * from[j]);
     // Huge vectors may leave the range, opposite ones cancel out: then the row itself asks.
     if (prepare_vector({query.data(), dim}, metric == Metric::cosine) == VectorState::fine)
       std::copy_n(query.data(), stride_, queries_.data() + i * stride_);

@@ -17,8 +17,8 @@ struct Measured {
   double seconds = 0;  ///< of a query among many
 };
 
-/// Queries that are like rows and yet none: half way between a row and its nearest neighbour, moved by half the
-/// difference of another such pair. So they scatter as the rows do. Those two rows lie too near (a graph leads straight
+/// Queries that are like rows and yet none: half way between a row and one of its neighbours, moved by a part of the
+/// difference of another such pair, so that they scatter as rows do. The two rows lie too near (a graph leads straight
 /// from them to their neighbours), and do not count. And the exact neighbours of the queries.
 class RecallSample {
  public:
