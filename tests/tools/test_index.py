@@ -17,7 +17,7 @@ def vectors(rows, dim, seed=1):
 
 
 class Build(ToolTest):
-    PARTS = ('description', 'head', 'ids', 'label_hashes', 'path_hashes', 'row_offsets', 'rows', 'table', 'vectors')
+    PARTS = ('codes', 'description', 'factors', 'head', 'ids', 'label_hashes', 'path_hashes', 'row_offsets', 'rows', 'table', 'vectors')
 
     def build(self, *args, **kw):
         self.assertIn('recall@10\t1.000000\n', self.out('cbir-index', 'build', *args, **kw))
@@ -30,7 +30,7 @@ class Build(ToolTest):
         self.build('a.npy', '-o', 'x.cbir')
         self.assertEqual(self.out('cbir-index', 'info', 'x.cbir'),
                          'type\tflat\nmetric\tcosine\nrows\t3\nsegments\t1\ndim\t4\nnormalization\tl2\n'
-                         'format\t1.1\ngeneration\t2\nbytes\t36864\n'
+                         'format\t1.1\ngeneration\t2\nbytes\t45056\n'
                          + ''.join(f'parts.{part}\t4096\n' for part in self.PARTS))
         self.assertEqual(self.out('cbir-index', 'verify', 'x.cbir'),
                          'x.cbir: sound, 3 rows of dimension 4, generation 2\n')
@@ -39,7 +39,7 @@ class Build(ToolTest):
         np.save(self.dir / 'a.npy', vectors(3, 4))
         self.build('a.npy', '-o', 'x.cbir', '--metric', 'l2')
         self.assertEqual(self.info(), {'type': 'flat', 'metric': 'l2', 'rows': 3, 'segments': 1, 'dim': 4,
-                                       'normalization': 'none', 'format': '1.1', 'generation': 2, 'bytes': 36864,
+                                       'normalization': 'none', 'format': '1.1', 'generation': 2, 'bytes': 45056,
                                        'parts': {part: 4096 for part in self.PARTS}})
 
     def test_pair_as_numpy_writes_it(self):
@@ -68,10 +68,11 @@ class Build(ToolTest):
             digests.add(hashlib.sha256((self.dir / 'x.cbir').read_bytes()).hexdigest())
         self.assertEqual(len(digests), 1)
 
-    def test_verbose_says_what_was_done(self):
+    def test_what_was_done_is_said(self):
         np.save(self.dir / 'a.npy', vectors(3, 4))
-        done = self.run_tool('cbir-index', 'build', 'a.npy', '-o', 'x.cbir', '--verbose')
-        self.assertRegex(done.stderr.decode(), r'^cbir-index: debug: x\.cbir: 3 rows, 36\.9 kB, \d+\.\d\d s\n$')
+        self.assertRegex(self.out('cbir-index', 'build', 'a.npy', '-o', 'x.cbir'),
+                         r'^type\tflat\nrows\t3\nbytes\t45056\nseconds\t\d+\.\d\d\nrecall@10\t1\.000000\n')
+        self.assertEqual(self.out('cbir-index', 'build', 'a.npy', '-o', 'x.cbir', '--force', '--quiet'), '')
 
     def test_name_that_is_not_utf8(self):
         name = os.fsencode(self.dir) + b'/\xff\n.npy'
@@ -103,7 +104,7 @@ class Refusals(ToolTest):
         array = vectors(3, 4)
         array[1] = 0
         self.refuse(array, 6, 'row 1')
-        self.assertEqual(self.out('cbir-index', 'build', 'a.npy', '-o', 'x.cbir', '--metric', 'l2'), '')
+        self.out('cbir-index', 'build', 'a.npy', '-o', 'x.cbir', '--metric', 'l2')
 
     def test_fortran_order(self):
         self.refuse(np.asfortranarray(vectors(3, 4)), 6, 'Fortran')
@@ -284,7 +285,7 @@ class Changes(ToolTest):
     def test_compact(self):
         self.out('cbir-index', 'remove', 'x.cbir', '--where-label', 'dog')
         answers = self.out('cbir-query', 'x.cbir', '--vectors', 'b.npy')
-        self.assertEqual(self.out('cbir-index', 'compact', 'x.cbir', '-o', 'y.cbir'), 'y.cbir: 200 rows, 53.2 kB\n')
+        self.assertEqual(self.out('cbir-index', 'compact', 'x.cbir', '-o', 'y.cbir'), 'y.cbir: 200 rows, 61.4 kB\n')
         self.error('cbir-index', 'compact', 'x.cbir', '-o', 'y.cbir', expect=7)
         self.error('cbir-index', 'compact', 'x.cbir', '-o', './x.cbir', '--force', expect=2)
         self.out('cbir-index', 'compact', 'x.cbir')
@@ -392,7 +393,7 @@ class Types(ToolTest):
     def test_options_of_other_types(self):
         for kind, flag in (('flat', '--seed'), ('flat', '--target-recall'), ('ivf', '--ef'), ('hnsw', '--probe'), ('lsh', '--lists'),
                            ('hnsw', '--bits'), ('auto', '--M')):
-            message = self.error('cbir-index', 'build', 'x.npy', '-o', 'y.cbir', '--type', kind, flag, 1 if flag != '--bits' else 64,
+            message = self.error('cbir-index', 'build', 'x.npy', '-o', 'y.cbir', '--type', kind, flag, 64 if flag != '--target-recall' else .9,
                                  expect=2)
             self.assertIn(f'{flag} has no effect on type {kind}', message)
         self.error('cbir-index', 'build', 'x.npy', '-o', 'y.cbir', '--type', 'tree', expect=2)

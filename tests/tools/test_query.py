@@ -173,7 +173,7 @@ class VectorQueries(ToolTest):
                 exact = self.query('--vectors', 'q.npy')
                 self.assertEqual(self.out('cbir-query', 'y.cbir', '--vectors', 'q.npy', '--exact'), exact)
                 self.assertGreater(len(set(self.out('cbir-query', 'y.cbir', '--vectors', 'q.npy', flag, 400).splitlines()) &
-                                       set(exact.splitlines())), 360)
+                                       set(exact.splitlines())), 320)
                 self.assertIn('no effect', self.error('cbir-query', 'x.cbir', '--row', 1, flag, 5, expect=2))
                 self.error('cbir-query', 'y.cbir', '--row', 1, flag, 5, '--exact', expect=2)
 
