@@ -21,6 +21,7 @@ namespace {
 constexpr std::size_t kTriedRows = 100'000;  // at most; more are judged by samples
 constexpr std::size_t kSmallShare = 4;       // the smaller sample's rows are the larger one's by this
 constexpr std::size_t kSingleQueries = 64;
+constexpr double kWorthIt = .8;
 
 /// Seconds of a query.
 struct Times {
@@ -118,7 +119,8 @@ Choice choose_type(const Segment& segment, const IndexMeta& meta, std::span<cons
     // What falls well short of the target is no match for what reaches it.
     if (trial.recall < target_recall - (1 - target_recall) / 2) continue;
     const double cost = trial.times.among_many * trial.times.alone;
-    if (choice.type.empty() || cost < least) {
+    // Who is exact gives way only to what is faster by more than times differ by chance.
+    if (choice.type.empty() || cost < (choice.type == "flat" ? kWorthIt * least : least)) {
       choice.type = type;
       least = cost;
     }
