@@ -22,6 +22,7 @@ constexpr std::size_t kTriedRows = 100'000;  // at most; more are judged by samp
 constexpr std::size_t kSmallShare = 4;       // the smaller sample's rows are the larger one's by this
 constexpr std::size_t kSingleQueries = 64;
 constexpr double kWorthIt = .8;
+constexpr std::size_t kFewRows = 4096;
 
 /// Seconds of a query.
 struct Times {
@@ -100,6 +101,7 @@ double grown(double smaller, double larger, double rows, double all) {
 Choice choose_type(const Segment& segment, const IndexMeta& meta, std::span<const std::string> types,
                    const StructureOptions& options, double target_recall, const std::string& path) {
   const std::size_t all = segment.size(), rows = std::min(all, kTriedRows);
+  if (all <= kFewRows) return {"flat", "of so few rows all are compared in no time"};
   Scratch large(segment, rows, meta, path);
   std::optional<Scratch> small;
   if (rows < all) small.emplace(segment, rows / kSmallShare, meta, path);

@@ -15,8 +15,9 @@ struct Choice {
 
 /// Builds each of the types over the rows, or over samples of two sizes if they are many, lets each reach the wanted
 /// recall, and times it: many queries at once, and one at a time. The winner has the least product of the two; for
-/// samples, of what they grow to. `meta` says metric and dimension; scratch files lie beside `path`, without a name.
-/// Throws OutputError.
+/// samples, of what they grow to. flat, which is exact, gives way only to what is clearly faster, and wins untried if
+/// there are few rows. `meta` says metric and dimension; scratch files lie beside `path`, without a name. Throws
+/// OutputError.
 Choice choose_type(const Segment& segment, const IndexMeta& meta, std::span<const std::string> types,
                    const StructureOptions& options, double target_recall, const std::string& path);
 
