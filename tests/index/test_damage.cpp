@@ -88,6 +88,13 @@ void use(const std::string& path) {
 
 }  // namespace
 
+/// Bits from one that is flipped to the next: all, but for sanitizers, which take five times as long.
+#ifdef __SANITIZE_ADDRESS__
+constexpr std::size_t kStride = 7;
+#else
+constexpr std::size_t kStride = 1;
+#endif
+
 TEST_CASE("every flipped bit of an index that grew and shrank is damage, whatever its type") {
   for (const std::string& type : fixture::index_types()) {
     const Buffer file = slightly_grown(type);
@@ -95,7 +102,7 @@ TEST_CASE("every flipped bit of an index that grew and shrank is damage, whateve
     std::atomic<std::size_t> unnoticed = 0;
     parallel_blocks(file.size() * 8, kPage, [&](std::size_t begin, std::size_t end) {
       Buffer flipped = file;
-      for (std::size_t bit = begin; bit < end; ++bit) {
+      for (std::size_t bit = begin; bit < end; bit += kStride) {
         const auto mask = static_cast<std::byte>(1U << (bit % 8));
         flipped[bit / 8] ^= mask;
         if (outcome(flipped) != 5) ++unnoticed;
