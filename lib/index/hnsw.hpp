@@ -67,7 +67,8 @@ class HnswStructure : public Structure {
   mutable WorkspacePool<GraphWorkspace> workspaces_;
 };
 
-/// The structure over a segment of an index of type hnsw: HnswStructure, or what open_flat gives where there is no graph.
+/// The structure over a segment of an index of type hnsw: HnswStructure, or what open_flat gives where there is no
+/// graph.
 std::unique_ptr<Structure> open_hnsw(const Container& container, const IndexMeta& meta, const Segment& segment);
 
 }  // namespace cbir

@@ -20,7 +20,8 @@ struct IndexMeta {
   std::uint64_t dim = 0;
   std::string normalization = "none";  ///< of the stored vectors: "l2" or "none"
   std::string encoder = {}, fingerprint = {}, preset = {};
-  std::map<std::string, std::uint64_t> parameters = {};  ///< of the structure: what it was made by, how far searches look
+  std::map<std::string, std::uint64_t> parameters =
+      {};  ///< of the structure: what it was made by, how far searches look
 
   /// Throws DamagedFile if there is no such parameter.
   std::uint64_t parameter(const std::string& key, const std::string& name) const;

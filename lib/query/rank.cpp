@@ -43,7 +43,8 @@ void Ranker::count(const Ranking& ranking, const std::vector<Hit>& hits) {
 void Ranker::rank(MatrixView<const float> queries, std::vector<Asker>& askers) {
   // One more than asked for, so that k remain when the row itself is left out.
   const std::size_t k = std::min<std::size_t>(options_.k + (options_.exclude_self ? 1 : 0), index_.size());
-  const std::vector<std::vector<Hit>> hits = index_.search(queries, k, options_.effort, report_.counts, options_.filter);
+  const std::vector<std::vector<Hit>> hits =
+      index_.search(queries, k, options_.effort, report_.counts, options_.filter);
   std::vector<Ranking> rankings(askers.size());
   parallel_blocks(askers.size(), kGrain, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) rankings[i] = make(std::move(askers[i]), hits[i]);

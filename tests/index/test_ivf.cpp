@@ -133,7 +133,7 @@ TEST_CASE("an ivf index finds nearly all with its defaults, under every metric")
     CHECK(index.info().type == "ivf");
     const auto exact = search(index, queries, {.exact = true}), found = search(index, queries);
     INFO(to_string(metric));
-    CHECK(recall(found, exact) >= 0.91);  // .95 is aimed at; 100 queries show it to .02
+    CHECK(recall(found, exact) >= 0.91);            // .95 is aimed at; 100 queries show it to .02
     for (std::size_t q = 0; q < found.size(); ++q)  // and what is found has its exact score
       for (const Hit& hit : found[q])
         for (const Hit& other : exact[q])

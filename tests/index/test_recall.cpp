@@ -70,9 +70,9 @@ TEST_CASE("recall is the share of neighbours that is found") {
 
 TEST_CASE("an index of few rows, or of one row many times, can be asked") {
   const Rows one(1, 4, Metric::cosine);
-  CHECK(
-      RecallSample(one.segment(), Metric::cosine, 4, 1).measure(PlainScan(one.segment(), Metric::cosine), {}).recall.recall ==
-      1);
+  CHECK(RecallSample(one.segment(), Metric::cosine, 4, 1)
+            .measure(PlainScan(one.segment(), Metric::cosine), {})
+            .recall.recall == 1);
   TemporaryFolder folder;
   const OpenedIndex copies(
       Container::open(fixture::build(folder, std::vector<float>(60, 1), 3, Metric::cosine), Check::all));
