@@ -33,11 +33,19 @@ inline std::vector<float> clustered(std::size_t rows, std::size_t dim, unsigned 
   return out;
 }
 
+/// What is aimed at, so that 100 queries, which show recall to .02, cannot miss .95 by chance.
+inline constexpr double kTarget = .98;
+
 inline std::string build_type(const TemporaryFolder& folder, const std::string& type, std::span<const float> values,
                               std::size_t dim, cbir::Metric metric, cbir::StructureOptions structure = {}) {
   write_npy(folder / "x.npy", values, dim);
   cbir::build_index({folder / "x.npy"}, folder / (type + ".cbir"),
-                    {.type = type, .metric = metric, .metric_given = true, .structure = structure, .force = true});
+                    {.type = type,
+                     .metric = metric,
+                     .metric_given = true,
+                     .structure = structure,
+                     .target_recall = kTarget,
+                     .force = true});
   return folder / (type + ".cbir");
 }
 
