@@ -87,9 +87,8 @@ class Scratch {
 };
 
 /// What `larger` rows' time becomes for all of them, if it goes on as from `smaller` to `larger`: a power of the rows.
-/// The samples may lie in caches that the whole does not fit into, so that they tell less than the truth: from 100,000
-/// to 1,000,000 rows of 128 numbers ivf's time grew with a power of .35 and hnsw's with one of .5, whatever the samples
-/// said.
+/// The samples may lie in caches that the whole does not fit into, so that they tell less than the truth; the least
+/// power is near what ivf's time grew with from 100,000 to 1,000,000 rows of 128 numbers, which was .35.
 double grown(double smaller, double larger, double rows, double all) {
   constexpr double kLeast = .4;
   const double power = std::clamp(std::log(larger / smaller) / std::log(static_cast<double>(kSmallShare)), kLeast, 1.0);

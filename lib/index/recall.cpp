@@ -15,8 +15,9 @@ namespace {
 
 constexpr double kScoredNumbers = 8e10;  // rows x dim x queries: about a second of two cores
 constexpr std::size_t kFewest = 128, kMost = 1024;
-// Found by trial, so that recall is within .01 of what it is for rows that were left out, for ivf, hnsw and lsh on
-// 100,000 x 1280: the partner is a row's fifth neighbour, and six tenths of a difference are what scatters as rows do.
+// Found by trial, so that recall is within about .01 of what it is for rows that were left out, for ivf, hnsw and lsh
+// on 100,000 x 1280: the partner is a row's fifth neighbour, and six tenths of a difference are what scatters as rows
+// do.
 constexpr std::size_t kPartner = 5;
 constexpr float kMove = .6F;
 constexpr double kStandardErrors = 1.96;  // of a 95 % interval

@@ -54,8 +54,8 @@ class Tuner {
 };
 
 /// What a search costs, in rows compared by code. Not its time, which is never the same twice, whereas the same rows
-/// are to give the same index. To fetch a row from somewhere and score it takes as long as to compare some 45 codes
-/// that lie side by side: measured with 128 dimensions and with 1280.
+/// are to give the same index. That a row from anywhere costs as much to score as 45 codes that lie side by side to
+/// compare is an estimate from bytes and latencies, not a measurement.
 std::uint64_t cost(const SearchCounts& counts) { return counts.compared + 45 * counts.scored; }
 
 /// Lists and candidates may stand in for one another: more of these lets fewer of those do.
