@@ -13,8 +13,11 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <span>
+#include <string_view>
 
 #include <cbir/base/error.hpp>
+#include <cbir/base/hash.hpp>
 #include <cbir/base/text.hpp>
 
 namespace cbir {
@@ -263,6 +266,16 @@ std::string OutputFile::temporary_name() const {
   return fmt::format("{}/.cbir-{}-{}.tmp", parent_path(path_), getpid(), counter++);
 }
 
+namespace {
+
+/// A name in the same folder that is this path's own.
+std::string passing_name(const std::string& path) {
+  const std::string_view name = std::string_view(path).substr(path.rfind('/') + 1);
+  return fmt::format("{}/.cbir-{:016x}.tmp", parent_path(path), xxh3_64(std::as_bytes(std::span(name))));
+}
+
+}  // namespace
+
 void OutputFile::write(Bytes data) {
   size_ += data.size();
   if (buffer_.size() + data.size() > kWriteBuffer) flush();
@@ -305,15 +318,29 @@ void OutputFile::commit() {
     if (errno == EEXIST) throw OutputError(fmt::format("{}: exists already; --force replaces it", display_path(path_)));
     throw OutputError(fmt::format("{}: cannot be put in place: {}", display_path(path_), reason()));
   };
-  if (temporary_.empty()) {  // give the nameless file a name: the final one if nothing may be replaced
-    const std::string self = fmt::format("/proc/self/fd/{}", fd_.get());
-    const std::string name = overwrite_ ? temporary_name() : path_;
-    if (linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0) fail();
-    if (overwrite_) temporary_ = name;
-  }
+  const std::string self = fmt::format("/proc/self/fd/{}", fd_.get());
+  const auto link_as = [&](const std::string& name) {
+    return linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0;
+  };
   if (!temporary_.empty()) {
     const unsigned flags = overwrite_ ? 0 : RENAME_NOREPLACE;
     if (renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(), flags) != 0) fail();
+  } else if (!overwrite_) {  // a nameless file gets the final name at once
+    if (!link_as(path_)) fail();
+  } else {
+    // It cannot replace another one but by a name in between. That is the same in every run, so that what a killed one
+    // left there goes when the next one comes; a lock tells that from a file whose run is about to put it in place.
+    const std::string passing = passing_name(path_);
+    flock(fd_.get(), LOCK_EX | LOCK_NB);
+    for (int waited = 0; !link_as(passing); ++waited) {
+      if (errno != EEXIST || waited == 10'000) fail();
+      const Fd other(open(passing.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+      if (other && flock(other.get(), LOCK_EX | LOCK_NB) != 0) usleep(1000);
+      else unlink(passing.c_str());
+    }
+    temporary_ = passing;
+    if (rename(temporary_.c_str(), path_.c_str()) != 0) fail();
+    flock(fd_.get(), LOCK_UN);
   }
   temporary_.clear();
   sync_directory(parent_path(path_));

@@ -2,6 +2,9 @@
 
 #include <nettle/sha2.h>
 #include <xxhash.h>
+#ifdef CBIR_XXHASH_DISPATCHES
+#include <xxh_x86dispatch.h>  // puts variants in the place of XXH3_128bits and others
+#endif
 
 #include <new>
 
@@ -42,9 +45,7 @@ Xxh3 Xxh3Hasher::digest() const { return canonical(XXH3_128bits_digest(state_->x
 Xxh3 xxh3(Bytes data) { return canonical(XXH3_128bits(data.data(), data.size())); }
 std::uint64_t xxh3_64(Bytes data) { return XXH3_64bits(data.data(), data.size()); }
 
-std::string hex(const Xxh3& digest) {
-  return to_hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
-}
+std::string hex(const Xxh3& digest) { return to_hex({reinterpret_cast<const char*>(digest.data()), digest.size()}); }
 
 std::string sha256(Bytes data) {
   sha256_ctx context;

@@ -1,3 +1,4 @@
+#include <cbir/base/handover.hpp>
 #include <cbir/base/parallel.hpp>
 
 #include <oneapi/tbb/global_control.h>
@@ -39,8 +40,7 @@ std::size_t available_cpus() {
 }
 
 struct ThreadLimit::Control {
-  explicit Control(std::size_t threads)
-      : parallelism(tbb::global_control::max_allowed_parallelism, threads) {}
+  explicit Control(std::size_t threads) : parallelism(tbb::global_control::max_allowed_parallelism, threads) {}
   tbb::global_control parallelism;
 };
 
@@ -48,9 +48,7 @@ ThreadLimit::ThreadLimit(std::size_t threads)
     : threads_(threads ? threads : available_cpus()), control_(std::make_unique<Control>(threads_)) {}
 ThreadLimit::~ThreadLimit() = default;
 
-std::size_t worker_threads() {
-  return tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism);
-}
+std::size_t worker_threads() { return tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism); }
 
 void parallel_blocks(std::size_t count, std::size_t grain, const std::function<void(std::size_t, std::size_t)>& body) {
   const std::size_t blocks = (count + grain - 1) / grain;
@@ -58,8 +56,16 @@ void parallel_blocks(std::size_t count, std::size_t grain, const std::function<v
     for (std::size_t b = 0; b < blocks; ++b) body(b * grain, std::min(count, (b + 1) * grain));
     return;
   }
-  tbb::parallel_for(std::size_t{0}, blocks,
-                    [&](std::size_t b) { body(b * grain, std::min(count, (b + 1) * grain)); });
+  Handover to_bodies, from_bodies;  // of two bodies none is before the other
+  to_bodies.give();
+  const struct AtEnd {
+    ~AtEnd() { from.take(); }
+    Handover& from;
+  } at_end{from_bodies};
+  tbb::parallel_for(std::size_t{0}, blocks, [&](std::size_t b) {
+    const HandoverTurn turn(to_bodies, from_bodies);
+    body(b * grain, std::min(count, (b + 1) * grain));
+  });
 }
 
 }  // namespace cbir

@@ -108,6 +108,10 @@ std::string display_path(std::string_view path) {
 std::string tsv_escape(std::string_view field) {
   std::string out;
   out.reserve(field.size());
+  const auto escape = [&](unsigned char byte) {
+    out += "\\x";
+    append_hex(out, byte);
+  };
   for_each_utf8(
       field,
       [&](std::string_view character) {
@@ -115,12 +119,10 @@ std::string tsv_escape(std::string_view field) {
         else if (character == "\t") out += "\\t";
         else if (character == "\n") out += "\\n";
         else if (character == "\r") out += "\\r";
+        else if (is_control(character)) std::ranges::for_each(character, escape);
         else out += character;
       },
-      [&](unsigned char byte) {
-        out += "\\x";
-        append_hex(out, byte);
-      });
+      escape);
   return out;
 }
 

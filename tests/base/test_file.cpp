@@ -1,9 +1,13 @@
 #include <cbir/base/file.hpp>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <set>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <cbir/base/error.hpp>
 #include <tests/catch.hpp>
@@ -51,6 +55,52 @@ TEST_CASE("nothing is overwritten unless that was asked for") {
   late.write("ours");
   CHECK_THROWS_AS(late.commit(), OutputError);
   CHECK(read_text(folder / "late") == "theirs");
+}
+
+TEST_CASE("what a killed run left on the way to a name goes when the next one gets there") {
+  const TemporaryFolder folder;
+  write_file(folder / "x", "old", true);
+  const auto names = [&] {
+    std::set<std::string> found;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path())) found.insert(entry.path().filename());
+    return found;
+  };
+  if (const pid_t child = fork(); child == 0) {  // which gets as far as the name in between: a folder is in its way
+    OutputFile file(folder / "x", true);
+    std::filesystem::remove(folder / "x");
+    std::filesystem::create_directory(folder / "x");
+    try {
+      file.commit();
+    } catch (const OutputError&) {
+      _exit(0);  // cleans nothing up, as one that is killed
+    }
+    _exit(1);
+  } else {
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    REQUIRE(status == 0);
+  }
+  CHECK(names().size() == 2);
+  std::filesystem::remove(folder / "x");
+  write_file(folder / "x", "newer", true);
+  CHECK(names() == std::set<std::string>{"x"});
+  CHECK(read_text(folder / "x") == "newer");
+}
+
+TEST_CASE("many that replace one file at once leave one of their files, whole, and nothing else") {
+  const TemporaryFolder folder;
+  write_file(folder / "x", "old", true);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 50; ++i) write_file(folder / "x", std::string(1000, static_cast<char>('a' + t)), true);
+    });
+  for (std::thread& thread : threads) thread.join();
+  const std::string text = read_text(folder / "x");
+  CHECK(text == std::string(1000, text[0]));
+  std::size_t files = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder.path())) ++files;
+  CHECK(files == 1);
 }
 
 TEST_CASE("what cannot be read is named") {

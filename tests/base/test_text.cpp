@@ -30,6 +30,7 @@ TEST_CASE("a path in a message cannot move the cursor") {
 
 TEST_CASE("TSV fields survive escaping") {
   CHECK(tsv_escape("a\tb\\c\nd\xff") == "a\\tb\\\\c\\nd\\xff");
+  CHECK(tsv_escape("\x1b[31m \xc2\x9b") == "\\x1b[31m \\xc2\\x9b");  // which a terminal would act on
   for (const std::string& field : {"plain"s, "a\tb\n\r\\"s, "\\x41"s, "\xff\xfe\x80"s, "ends\\"s})
     CHECK(tsv_unescape(tsv_escape(field)) == field);
 }

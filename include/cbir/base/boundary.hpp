@@ -10,6 +10,9 @@
 
 namespace cbir {
 
+/// The message of std::bad_alloc, whose code is ExitCode::resource.
+inline constexpr const char* kNoMemory = "out of memory";
+
 /// Calls `body`; what it throws becomes an exit code and a message.
 template <typename Body>
 int guarded(char* message, std::size_t message_size, Body body) {
@@ -23,7 +26,7 @@ int guarded(char* message, std::size_t message_size, Body body) {
   } catch (const Error& error) {
     return fail(error.code(), error.what());
   } catch (const std::bad_alloc&) {
-    return fail(ExitCode::resource, "out of memory");
+    return fail(ExitCode::resource, kNoMemory);
   } catch (const std::exception& error) {
     return fail(ExitCode::internal, error.what());
   } catch (...) {
