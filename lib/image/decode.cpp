@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <new>
 
 #include <cbir/image/codec_plugin.h>
+#include <cbir/base/boundary.hpp>
 #include <cbir/base/plugin.hpp>
+#include <cbir/image/decoder_processes.hpp>
 #include <cbir/image/image.hpp>
 
 #include "jpeg.hpp"
@@ -27,9 +30,9 @@ const cbir_codec_api& codecs() {
   return *api;
 }
 
-/// (colour * alpha + 255 * (255 - alpha)) / 255, rounded to nearest.
-std::uint8_t on_white(unsigned colour, unsigned alpha) {
-  const unsigned sum = colour * alpha + 255 * (255 - alpha) + 128;
+/// (colour * alpha + ground * (255 - alpha)) / 255, rounded to nearest.
+std::uint8_t on_ground(unsigned colour, unsigned alpha, unsigned ground) {
+  const unsigned sum = colour * alpha + ground * (255 - alpha) + 128;
   return static_cast<std::uint8_t>((sum + (sum >> 8)) >> 8);
 }
 
@@ -42,8 +45,9 @@ Image flatten(const cbir_pixels& pixels, Alpha alpha) {
     return image;
   }
   const std::size_t count = image.data.size() / 3;
+  const unsigned ground = alpha == Alpha::white ? 255 : 0;
   for (std::size_t i = 0; i < count; ++i, from += 4, to += 3) {
-    for (int c = 0; c < 3; ++c) to[c] = alpha == Alpha::drop ? from[c] : on_white(from[c], from[3]);
+    for (int c = 0; c < 3; ++c) to[c] = alpha == Alpha::drop ? from[c] : on_ground(from[c], from[3], ground);
   }
   return image;
 }
@@ -58,6 +62,7 @@ Image decode_by_plugin(Bytes file, const ImageProbe& probe, const DecodeOptions&
   char message[512] = "";
   const int failed = api.decode(static_cast<int>(probe.format), reinterpret_cast<const std::uint8_t*>(file.data()),
                                 file.size(), options.max_pixels, &owner.pixels, message, sizeof message);
+  if (failed == static_cast<int>(ExitCode::resource) && std::strcmp(message, kNoMemory) == 0) throw std::bad_alloc();
   if (failed) throw ImageError(static_cast<ExitCode>(failed), message);
   const bool may_differ = probe.format == ImageFormat::heif || probe.format == ImageFormat::avif;  // cropped by 'clap'
   if (!may_differ && (owner.pixels.width != probe.width || owner.pixels.height != probe.height)) {
@@ -71,6 +76,7 @@ Image decode_by_plugin(Bytes file, const ImageProbe& probe, const DecodeOptions&
 }  // namespace
 
 Image decode_image(Bytes file, const DecodeOptions& options) {
+  if (options.decoders) return options.decoders->decode(file, options);
   const ImageProbe probe = probe_image(file);
   const std::uint64_t pixels = static_cast<std::uint64_t>(probe.width) * static_cast<std::uint64_t>(probe.height);
   if (pixels > options.max_pixels) {

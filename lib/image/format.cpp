@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include <cbir/base/file.hpp>
 #include <cbir/image/image.hpp>
 
 #include "headers.hpp"
@@ -85,6 +86,19 @@ bool has_image_extension(std::string_view path) {
   std::string extension(path.substr(dot + 1));
   for (char& c : extension) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   return std::ranges::find(kExtensions, extension) != std::end(kExtensions);
+}
+
+std::string find_picture(const std::string& path) {
+  if (has_image_extension(path) || exists(path)) return path;
+  for (const std::string extension :
+       {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".avif"}) {
+    std::string upper = extension;
+    std::ranges::transform(upper, upper.begin(),
+                           [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+    for (const std::string& ending : {extension, upper})
+      if (exists(path + ending)) return path + ending;
+  }
+  return path;
 }
 
 }  // namespace cbir

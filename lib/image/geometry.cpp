@@ -1,8 +1,17 @@
+#include <algorithm>
 #include <cstring>
 
 #include <cbir/image/image.hpp>
 
 namespace cbir {
+
+Image crop(const Image& image, const PixelBox& box) {
+  Image out(box.right - box.left, box.bottom - box.top);
+  for (int y = 0; y < out.height; ++y)
+    std::copy_n(image.row(box.top + y) + box.left * std::ptrdiff_t{3}, static_cast<std::size_t>(out.width) * 3,
+                out.row(y));
+  return out;
+}
 
 Image apply_orientation(const Image& image, int orientation) {
   if (orientation <= 1 || orientation > 8) return image;

@@ -12,6 +12,7 @@
 #include <jpeglib.h>
 
 #include <memory>
+#include <new>
 
 namespace cbir {
 namespace {
@@ -25,11 +26,13 @@ struct ErrorState {
   char message[JMSG_LENGTH_MAX]{};
   bool accept_truncated = false;
   bool truncated = false;
+  bool no_memory = false;
 };
 
 [[noreturn]] void leave(j_common_ptr info) {
   auto* state = reinterpret_cast<ErrorState*>(info->err);
   state->manager.format_message(info, state->message);
+  state->no_memory = info->err->msg_code == JERR_OUT_OF_MEMORY;
   std::longjmp(state->jump, 1);
 }
 
@@ -112,6 +115,7 @@ bool read_rows(Decompressor& jpeg, unsigned char* out, std::size_t stride) {
 }
 
 [[noreturn]] void fail(const ErrorState& state) {
+  if (state.no_memory) throw std::bad_alloc();
   if (state.truncated) throw ImageError(ExitCode::damaged, fmt::format("truncated JPEG: {}", state.message));
   throw ImageError(ExitCode::damaged, fmt::format("damaged JPEG: {}", state.message));
 }

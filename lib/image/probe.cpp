@@ -15,11 +15,26 @@ namespace {
   throw ImageError(ExitCode::damaged, fmt::format("damaged {}: {}", to_string(format), what));
 }
 
+/// What our readers and the libraries below them hold, in bytes a pixel: RGBA and RGB at least.
+int working_memory(ImageFormat format) {
+  switch (format) {
+    case ImageFormat::gif:  // and indices
+    case ImageFormat::bmp:  // and indices
+      return 8;
+    case ImageFormat::webp:  // three canvases and a frame of RGBA, and RGB
+      return 20;
+    case ImageFormat::tiff:  // and a strip that may be the whole picture
+      return 16;
+    default:
+      return 7;
+  }
+}
+
 ImageProbe checked(ImageFormat format, std::uint64_t width, std::uint64_t height, int orientation = 1) {
   if (width == 0 || height == 0 || width > INT_MAX || height > INT_MAX) {
     damaged(format, fmt::format("the header says {} x {} pixels", width, height));
   }
-  return {format, static_cast<int>(width), static_cast<int>(height), orientation};
+  return {format, static_cast<int>(width), static_cast<int>(height), orientation, working_memory(format)};
 }
 
 void need(Bytes file, std::size_t size, ImageFormat format) {

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "exif.hpp"
 #include "headers.hpp"
 
@@ -8,6 +10,20 @@ namespace {
 
 [[noreturn]] void unsupported(std::string_view what) {
   throw ImageError(ExitCode::incompatible, fmt::format("unsupported JPEG: {}", what));
+}
+
+/// Bytes a pixel: RGB, CMYK beside it, and of a progressive JPEG all coefficients. `frame` has all its components.
+int working_memory(Bytes frame, unsigned marker, unsigned components) {
+  constexpr std::size_t kComponents = 8;
+  unsigned samples = 0, largest = 1;
+  for (std::size_t i = 0; i < components; ++i) {
+    const unsigned factors = u8_at(frame, kComponents + 3 * i + 1), block = (factors >> 4) * (factors & 15);
+    samples += block;
+    largest = std::max(largest, block);
+  }
+  const bool progressive = marker == 0xC2 || marker == 0xCA;
+  const unsigned coefficients = progressive ? (2 * samples + largest - 1) / largest : 0;
+  return static_cast<int>(3 + (components == 4 ? 4 : 0) + coefficients);
 }
 
 /// A start of frame, from its length field on (ITU-T T.81, B.2.2).
@@ -31,6 +47,9 @@ void read_frame(Bytes segment, unsigned marker, ImageProbe& probe) {
   if (components != 1 && components != 3 && components != 4) {
     unsupported(fmt::format("{} components; only 1, 3 and 4 are read", components));
   }
+  if (segment.size() < 8 + 3 * std::size_t{components})
+    throw ImageError(ExitCode::damaged, "damaged JPEG: the frame header is too short");
+  probe.working = working_memory(segment, marker, components);
   probe.height = static_cast<int>(be16_at(segment, 3));
   probe.width = static_cast<int>(be16_at(segment, 5));
   if (probe.height == 0) unsupported("its height is only told after the first scan (DNL)");
@@ -65,6 +84,8 @@ ImageProbe probe_jpeg(Bytes file) {
     }
     at += length;
   }
+  constexpr int kTurning = 6;  // RGB, and RGB turned
+  if (probe.orientation != 1) probe.working = std::max(probe.working, kTurning);
   if (probe.width == 0) throw ImageError(ExitCode::damaged, "damaged JPEG: its data starts without a frame header");
   return probe;
 }

@@ -4,10 +4,9 @@
 /// pass would waste lanes on three interleaved channels; instead 16 rows are transposed, so that the 48 bytes of one
 /// column (3 channels x 16 rows) lie side by side, and adding weighted columns is the vertical pass again.
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "resample_simd.cpp"
-#include <hwy/foreach_target.h>  // first: compiles this file once a target
-//
-#include <hwy/highway.h>
+#define HWY_TARGET_INCLUDE "lib/image/resample_simd.cpp"
+
+#include "lib/base/kernels.hpp"  // before the rest
 
 #include <algorithm>
 #include <cstring>
@@ -167,15 +166,15 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace cbir::resample {
 
-HWY_EXPORT(horizontal_pass);
-HWY_EXPORT(vertical_pass);
+CBIR_EXPORT(horizontal_pass);
+CBIR_EXPORT(vertical_pass);
 
 void horizontal(Rows in, int rows, const Axis& axis, std::uint8_t* out) {
-  HWY_DYNAMIC_DISPATCH(horizontal_pass)(in, rows, axis, out);
+  CBIR_DISPATCH(horizontal_pass)(in, rows, axis, out);
 }
 
 void vertical(Rows in, int origin, std::size_t row_bytes, const Axis& axis, std::uint8_t* out) {
-  HWY_DYNAMIC_DISPATCH(vertical_pass)(in, origin, row_bytes, axis, out);
+  CBIR_DISPATCH(vertical_pass)(in, origin, row_bytes, axis, out);
 }
 
 }  // namespace cbir::resample

@@ -34,10 +34,11 @@ TEST_CASE("GIF: colours, interlace, transparency") {
   CHECK(decoded(samples::gif(2, 1, {0, 1}, 0), cbir::Alpha::drop) == Bytes8{0, 0, 0, 255, 0, 0});
 }
 
-TEST_CASE("PNG: alpha is composited on white, rounded, or dropped") {
+TEST_CASE("PNG: alpha is composited on white or black, rounded, or dropped") {
   // One pixel of colour 100, alpha 64: (100 * 64 + 255 * 191) / 255 = 216.1.
   const samples::Buffer grey_alpha = samples::png(1, 1, 8, 4, std::string("\0\x64\x40", 3));
   CHECK(decoded(grey_alpha) == Bytes8{216, 216, 216});
+  CHECK(decoded(grey_alpha, cbir::Alpha::black) == Bytes8{25, 25, 25});
   CHECK(decoded(grey_alpha, cbir::Alpha::drop) == Bytes8{100, 100, 100});
   for (int alpha = 0; alpha < 256; alpha += 5) {
     for (int colour = 0; colour < 256; colour += 5) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <libheif/heif.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -151,4 +152,77 @@ TEST_CASE("HEIF: dimensions are those of the picture that the decoder delivers")
   CHECK(size({crop(60, 40, 1), quarter_turn}) == "40 x 60");
   CHECK(size({quarter_turn, crop(40, 60, 1)}) == "40 x 60");
   CHECK_THROWS_WITH(size({crop(60, 40, 0)}), ContainsSubstring("no dimensions"));
+}
+
+TEST_CASE("HEIF: what a picture is put together from is in proportion to it") {
+  const std::string none(4, '\0');
+  const auto item = [](char id, const char* type) {
+    return box("infe", std::string("\2\0\0\0\0", 5) + id + std::string(2, '\0') + type + '\0');
+  };
+  const auto reference = [](const char* type, char from, int times, char to) {
+    std::string body{'\0', from, static_cast<char>(times >> 8), static_cast<char>(times)};
+    for (int i = 0; i < times; ++i) body += std::string{'\0', to};
+    return box(type, body);
+  };
+  const auto size = [](std::uint32_t width, std::uint32_t height) {
+    return box("ispe", be32(0) + be32(width) + be32(height));
+  };
+  // Item 1 is the picture, 64 x 48; 2 a tile; 3 something else. Each has the property of its number.
+  const auto file = [&](const char* type, const std::string& tile, const std::string& other, const std::string& data,
+                        const std::string& references) {
+    std::string uses = be32(0) + be32(3), places = be32(0x01000000) + std::string("\x44\0\0\1", 4);
+    for (char id = 1; id <= 3; ++id) uses += std::string{'\0', id, '\1', id};
+    places += std::string("\0\1\0\1\0\0\0\1", 8) + be32(0) + be32(static_cast<std::uint32_t>(data.size()));
+    return samples::to_buffer(
+        box("ftyp", "heic" + be32(0) + "mif1heic") +
+        box("meta", none + box("pitm", none + std::string("\0\1", 2)) +
+                        box("iinf", none + std::string("\0\3", 2) + item(1, type) + item(2, "hvc1") + item(3, "hvc1")) +
+                        box("iprp", box("ipco", size(64, 48) + tile + other) + box("ipma", uses)) +
+                        box("iloc", places) + box("idat", data) + box("iref", none + references)));
+  };
+  const auto refuses = [](const samples::Buffer& bytes) {
+    CHECK_THROWS_WITH(cbir::probe_image(bytes), ContainsSubstring("its parts have"));
+    CHECK_THROWS_AS(cbir::decode_image(bytes), cbir::ImageError);
+  };
+  const std::string small = size(32, 24), none_else = size(1, 1);
+  const std::string grid("\0\0\1\1\0\x40\0\x30", 8);  // 2 x 2 tiles make 64 x 48 pixels
+  const auto sound = file("grid", small, none_else, grid, reference("dimg", 1, 4, 2));
+  CHECK(cbir::probe_image(sound).width == 64);
+  SECTION("a canvas that only the grid's own data tells of") {
+    const std::string huge("\0\1\1\1\0\0\xea\x60\0\0\xea\x60", 12);  // 60000 x 60000
+    refuses(file("grid", small, none_else, huge, reference("dimg", 1, 4, 2)));
+    const std::string overlay = std::string("\0\1\0\0\0\0\0\0\0\0", 10) + be32(60000) + be32(60000);
+    refuses(file("iovl", small, none_else, overlay, reference("dimg", 1, 1, 2)));
+  }
+  SECTION("one tile used thousands of times") {
+    refuses(file("grid", size(512, 512), none_else, grid, reference("dimg", 1, 60000, 2)));
+  }
+  SECTION("tiles that are larger than the picture") {
+    refuses(file("grid", size(20000, 20000), none_else, grid, reference("dimg", 1, 4, 2)));
+  }
+  SECTION("tiles of tiles") {
+    refuses(
+        file("grid", size(64, 64), size(64, 64), grid, reference("dimg", 1, 2000, 2) + reference("dimg", 2, 2000, 3)));
+  }
+  SECTION("an item that is a part of itself") {
+    refuses(file("grid", small, none_else, grid, reference("dimg", 1, 1, 2) + reference("dimg", 2, 1, 1)));
+  }
+  SECTION("an alpha channel of another size") {
+    refuses(file("hvc1", small, size(30000, 30000), grid, reference("auxl", 3, 1, 1)));
+  }
+  SECTION("many large pixels are refused as in any format") {
+    auto large = sound;
+    const std::string before = size(64, 48), after = size(30000, 30000);
+    const auto at =
+        std::search(large.begin(), large.end(), cbir::as_bytes(before).begin(), cbir::as_bytes(before).end());
+    REQUIRE(at != large.end());
+    std::copy(cbir::as_bytes(after).begin(), cbir::as_bytes(after).end(), at);
+    CHECK_THROWS_WITH(cbir::decode_image(large), ContainsSubstring("30000 x 30000 is 900000000 pixels"));
+  }
+  SECTION("fields that do not fit their box") {
+    for (std::size_t length = sound.size() - 1; length > 100; --length) {
+      const samples::Buffer cut(sound.begin(), sound.begin() + static_cast<std::ptrdiff_t>(length));
+      CHECK_THROWS_AS(cbir::probe_image(cut), cbir::ImageError);
+    }
+  }
 }

@@ -1,5 +1,6 @@
 #include <hwy/targets.h>
 #include <cbir/image/resize.hpp>
+#include <lib/base/targets.hpp>
 #include <lib/image/resample.hpp>
 #include <tests/catch.hpp>
 
@@ -32,12 +33,11 @@ cbir::resample::Axis wild_axis(int in, int out) {
 
 TEST_CASE("Every instruction set gives what the plain passes give") {
   namespace rs = cbir::resample;
-  const std::int64_t all = hwy::SupportedTargets();
+  const std::int64_t all = cbir::supported_targets();
   int tested = 0;
   for (std::int64_t left = all; left != 0; left &= left - 1) {
     const std::int64_t target = left & -left;
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    cbir::restrict_targets(target);
     ++tested;
     INFO(hwy::TargetName(target));
     for (const auto& [width, height, to] : {std::tuple(1, 1, 3), std::tuple(2, 5, 1), std::tuple(5, 17, 9),
@@ -58,8 +58,7 @@ TEST_CASE("Every instruction set gives what the plain passes give") {
       CHECK(fast == plain);
     }
   }
-  hwy::SetSupportedTargetsForTest(0);
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  cbir::restrict_targets(0);
   CHECK(tested >= 1);
 }
 

@@ -32,6 +32,13 @@ struct Image {
   std::uint8_t* row(int y) { return data.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(width) * 3; }
 };
 
+/// Some pixels of a picture: from (left, top) on, without column `right` and row `bottom`.
+struct PixelBox {
+  int left = 0, top = 0, right = 0, bottom = 0;
+
+  bool operator==(const PixelBox&) const = default;
+};
+
 /// A picture that cannot be read; the message is the reason alone ("truncated JPEG: ..."), without the file's name.
 class ImageError : public Error {
  public:
@@ -48,11 +55,16 @@ std::optional<ImageFormat> sniff_format(Bytes head);
 /// Whether the name ends like a picture's (".jpg", ".JPEG", ".png", ...), formats that we cannot read included.
 bool has_image_extension(std::string_view path);
 
+/// The path itself, if it ends so or leads to a file; else with one of these endings, in lower or upper case, if that
+/// leads to one; else the path itself. Ground truths call pictures by names without endings.
+std::string find_picture(const std::string& path);
+
 struct ImageProbe {
   ImageFormat format;
   int width = 0;  ///< as stored, before orientation; of HEIF and AVIF, whose decoder crops and turns, as decoded
   int height = 0;
   int orientation = 1;  ///< EXIF 1 to 8
+  int working = 0;      ///< bytes a pixel that decoding holds at its peak, about, the picture itself included
 };
 
 /// Reads dimensions and orientation without decoding pixels. Throws ImageError.
@@ -60,8 +72,12 @@ ImageProbe probe_image(Bytes file);
 
 enum class Alpha {
   white,  ///< composite on white
+  black,  ///< composite on black
   drop    ///< ignore the alpha channel, as Pillow's convert("RGB") does
 };
+
+class DecoderProcesses;
+class MemoryBudget;
 
 struct DecodeOptions {
   Alpha alpha = Alpha::white;
@@ -70,13 +86,23 @@ struct DecodeOptions {
   std::uint64_t max_pixels = 178956970;
   /// Take a JPEG that ends too early, its missing part grey, instead of throwing.
   bool accept_truncated = false;
+  /// Where decoding is done (image/decoder_processes.hpp); null: in this process.
+  const DecoderProcesses* decoders = nullptr;
+  /// What threads that load pictures share (extract/picture.hpp); null: there is enough.
+  MemoryBudget* memory = nullptr;
 };
 
-/// Decodes the whole picture, or the first frame of an animation, upright. Throws ImageError.
+/// Decodes the whole picture, or the first frame of an animation, upright. Throws ImageError, and std::bad_alloc.
 Image decode_image(Bytes file, const DecodeOptions& options = {});
 
 /// Baseline JPEG, 4:2:0; for thumbnails and doctored copies.
 std::vector<std::byte> encode_jpeg(const Image& image, int quality);
+
+/// 8-bit RGB. Throws UsageError if there is no pixel.
+std::vector<std::byte> encode_png(const Image& image);
+
+/// A part of a picture, which must lie inside it and not be empty.
+Image crop(const Image& image, const PixelBox& box);
 
 /// Applies an EXIF orientation (1 to 8), returning the upright picture.
 Image apply_orientation(const Image& image, int orientation);

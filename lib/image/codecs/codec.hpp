@@ -1,5 +1,6 @@
 #pragma once
-/// What the readers of the plug-in share. They throw ImageError, which plugin.cpp turns into a status.
+/// What the readers of the plug-in share. They throw ImageError, and std::bad_alloc where a library says that there was
+/// no memory, which plugin.cpp turns into a status.
 
 #include <fmt/format.h>
 
@@ -32,7 +33,7 @@ struct Picture {
   }
 };
 
-/// Zeroed, so that nothing unwritten ever shows. Throws ImageError (resource) beyond max_pixels or without memory.
+/// Zeroed, so that nothing unwritten ever shows. Throws ImageError (resource) beyond max_pixels.
 inline Picture make_picture(std::uint64_t width, std::uint64_t height, int channels, std::uint64_t max_pixels) {
   constexpr std::uint64_t kMaxSide = std::numeric_limits<int>::max();
   if (width == 0 || height == 0) throw ImageError(ExitCode::damaged, "damaged picture: a side of 0 pixels");
@@ -42,7 +43,7 @@ inline Picture make_picture(std::uint64_t width, std::uint64_t height, int chann
   }
   Picture picture{static_cast<int>(width), static_cast<int>(height), channels, nullptr};
   picture.data.reset(static_cast<std::uint8_t*>(std::calloc(picture.pixels(), static_cast<std::size_t>(channels))));
-  if (!picture.data) throw ImageError(ExitCode::resource, fmt::format("no memory for {} x {} pixels", width, height));
+  if (!picture.data) throw std::bad_alloc();
   return picture;
 }
 

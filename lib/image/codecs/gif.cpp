@@ -24,6 +24,7 @@ struct Close {
 using Gif = std::unique_ptr<GifFileType, Close>;
 
 [[noreturn]] void fail(int error) {
+  if (error == D_GIF_ERR_NOT_ENOUGH_MEM) throw std::bad_alloc();
   const char* text = GifErrorString(error);
   const std::string why = text ? text : "unknown error";
   if (error == D_GIF_ERR_READ_FAILED || error == D_GIF_ERR_EOF_TOO_SOON) truncated("GIF", why);

@@ -22,8 +22,7 @@ void check(const heif_error& error, std::string_view format) {
   if (error.code == heif_error_Unsupported_filetype || error.code == heif_error_Unsupported_feature)
     unsupported(format, why);
   if (error.subcode == heif_suberror_End_of_data) truncated(format, why);
-  if (error.code == heif_error_Memory_allocation_error)
-    throw ImageError(ExitCode::resource, fmt::format("{}: {}", format, why));
+  if (error.code == heif_error_Memory_allocation_error) throw std::bad_alloc();
   damaged(format, why);
 }
 

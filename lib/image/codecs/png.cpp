@@ -71,6 +71,8 @@ bool read_rows(Reader& reader, int passes, png_bytep data, std::size_t stride, u
 
 [[noreturn]] void fail(const Reader& reader) {
   if (reader.truncated) truncated("PNG", reader.message);
+  for (const char* text : {"Out of memory", "out of memory", "insufficient memory"})  // libpng's and zlib's
+    if (std::strstr(reader.message, text)) throw std::bad_alloc();
   damaged("PNG", reader.message);
 }
 

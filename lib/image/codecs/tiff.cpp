@@ -73,6 +73,12 @@ Tiff open(Source& source, std::uint64_t max_pixels) {
                                 nullptr, options.get()));
 }
 
+[[noreturn]] void fail(const Source& source, std::string_view otherwise) {
+  for (const char* text : {"Out of memory", "allocate memory", "No space for"})
+    if (source.error.find(text) != std::string::npos) throw std::bad_alloc();
+  damaged("TIFF", source.error.empty() ? otherwise : source.error);
+}
+
 /// Every strip or tile must lie inside the file.
 void check_blocks(TIFF* tiff, std::uint64_t file_size) {
   const std::uint32_t blocks = TIFFIsTiled(tiff) ? TIFFNumberOfTiles(tiff) : TIFFNumberOfStrips(tiff);
@@ -153,7 +159,7 @@ void read_grey16(TIFF* tiff, Picture& picture, bool inverted) {
 Picture decode_tiff(Bytes file, std::uint64_t max_pixels) {
   Source source{file, 0, {}};
   const Tiff tiff = open(source, max_pixels);
-  if (!tiff) damaged("TIFF", source.error.empty() ? "its directory cannot be read" : source.error);
+  if (!tiff) fail(source, "its directory cannot be read");
   std::uint32_t width = 0, height = 0;
   std::uint16_t bits = 1, samples = 1, photometric = 0, format = SAMPLEFORMAT_UINT;
   TIFFGetField(tiff.get(), TIFFTAG_IMAGEWIDTH, &width);
@@ -169,7 +175,7 @@ Picture decode_tiff(Bytes file, std::uint64_t max_pixels) {
   if (grey && bits == 16 && samples == 1) {
     Picture picture = make_picture(width, height, 3, max_pixels);
     read_grey16(tiff.get(), picture, photometric == PHOTOMETRIC_MINISWHITE);
-    if (!source.error.empty()) damaged("TIFF", source.error);
+    if (!source.error.empty()) fail(source, {});
     return picture;
   }
 
@@ -180,8 +186,7 @@ Picture decode_tiff(Bytes file, std::uint64_t max_pixels) {
   if (!TIFFRGBAImageOK(tiff.get(), why)) unsupported("TIFF", why);
   auto* raster = reinterpret_cast<std::uint32_t*>(picture.data.get());  // R, G, B, A from the lowest byte up
   const int done = TIFFReadRGBAImageOriented(tiff.get(), width, height, raster, ORIENTATION_TOPLEFT, 1);
-  if (!done || !source.error.empty())
-    damaged("TIFF", source.error.empty() ? "its pixels cannot be decoded" : source.error);
+  if (!done || !source.error.empty()) fail(source, "its pixels cannot be decoded");
   if (alpha == AlphaKind::none) drop_fourth(picture);
   if (alpha == AlphaKind::premultiplied) unpremultiply(picture);
   return picture;
