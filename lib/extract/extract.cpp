@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 #include <oneapi/tbb/enumerable_thread_specific.h>
-#include <oneapi/tbb/parallel_pipeline.h>
-#include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
 
@@ -16,7 +14,9 @@
 #include <cbir/encoder/fetch.hpp>
 
 #include "batch.hpp"
+#include "in_order.hpp"
 #include "input.hpp"
+#include "memory_plan.hpp"
 #include "run.hpp"
 #include "state.hpp"
 
@@ -26,57 +26,64 @@ namespace {
 /// What the result depends on besides the files; differences are shown by these names.
 Arguments arguments_of(const Listing& listing, const EncoderChoice& encoder, const ExtractOptions& options,
                        const Labels& labels) {
-  return {{"version", "1"},
-          {"model", encoder.preset.name},
-          {"fingerprint", encoder.fingerprint},
-          {"preset", encoder.preset.json},
-          {"batch", fmt::to_string(options.batch)},
-          {"precision", encoder.options.precision},
-          {"device", encoder.options.device},
-          {"dtype", std::string(to_string(options.dtype))},
-          {"alpha", options.decode.alpha == Alpha::white ? "white" : "drop"},
-          {"max-pixels", fmt::to_string(options.decode.max_pixels)},
-          {"accept-truncated", options.decode.accept_truncated ? "on" : "off"},
-          {"labels", labels.identity()},
-          {"list", digest_of(listing)}};
+  Arguments out = {{"version", "1"},
+                   {"model", encoder.preset.name},
+                   {"fingerprint", encoder.fingerprint},
+                   {"preset", encoder.preset.json},
+                   {"batch", fmt::to_string(options.batch)},
+                   {"precision", encoder.options.precision},
+                   {"device", encoder.options.device},
+                   {"dtype", std::string(to_string(options.dtype))},
+                   {"alpha", options.decode.alpha == Alpha::white ? "white" : "drop"},
+                   {"max-pixels", fmt::to_string(options.decode.max_pixels)},
+                   {"accept-truncated", options.decode.accept_truncated ? "on" : "off"},
+                   {"labels", labels.identity()},
+                   {"list", digest_of(listing)}};
+  if (options.regions) {
+    out.emplace_back("regions", options.regions->finder.identity);
+    out.emplace_back("whole", to_string(options.regions->whole));
+  }
+  return out;
 }
 
 /// Runs the batches from the state's position to the end of the list.
-void run_pipeline(const BatchContext& context, State& state, const ExtractProgress& progress) {
+void run_batches(const BatchContext& context, std::size_t threads, State& state, const ExtractProgress& progress) {
   const std::size_t total = context.listing.files.size(), batch = context.options.batch;
-  const std::size_t threads = worker_threads();
-  const std::size_t tokens = 2 * threads;  // batches in memory at once: one at work and one waiting its turn per thread
-  auto next = static_cast<std::size_t>(state.counts().items);
-  std::size_t advised = next;
-  const auto source = [&](tbb::flow_control& control) -> std::size_t {
-    if (next >= total) {
-      control.stop();
-      return 0;
-    }
-    for (; advised < std::min(total, next + (tokens + 1) * batch); ++advised) {
-      const ListedFile& file = context.listing.files[advised];
-      if (file.problem.empty()) read_ahead(file.path);
-    }
-    return std::exchange(next, next + batch);
-  };
-  // Results wait in slots of our own: what is in flight when a filter throws would leak out of oneTBB's. A slot is free
-  // again when its turn comes, as batches leave in order and `tokens` of them are under way at most.
-  std::vector<BatchOutput> slots(tokens);
+  const auto start = static_cast<std::size_t>(state.counts().items);
+  const auto first_of = [=](std::size_t n) { return start + n * batch; };
+  std::size_t advised = start;
   tbb::enumerable_thread_specific<BatchBuffers> buffers;
-  const auto work = [&](std::size_t first) {
-    BatchOutput& slot = slots[first / batch % tokens];
-    process_batch(context, first, buffers.local(), slot);
-    return &slot;
-  };
-  const auto sink = [&](BatchOutput* output) { record(*output, state, context.options, total, progress); };
-  using tbb::filter_mode;
-  // An arena of its own: of the size asked for, even beyond the number of processors.
-  tbb::task_arena arena(static_cast<int>(threads));
-  arena.execute([&] {
-    tbb::parallel_pipeline(tokens, tbb::make_filter<void, std::size_t>(filter_mode::serial_in_order, source) &
-                                       tbb::make_filter<std::size_t, BatchOutput*>(filter_mode::parallel, work) &
-                                       tbb::make_filter<BatchOutput*, void>(filter_mode::serial_in_order, sink));
+  run_in_order<BatchOutput>({
+      .threads = threads,
+      .begin =
+          [&](std::size_t n) {
+            if (first_of(n) >= total || wants_stop(context.options)) return false;
+            for (; advised < std::min(total, first_of(n + results_at_once(threads) + 1)); ++advised) {
+              const ListedFile& file = context.listing.files[advised];
+              const bool kept = context.reuse && context.reuse->kept(advised);
+              if (file.problem.empty() && !kept) read_ahead(file.path);
+            }
+            return true;
+          },
+      .make =
+          [&](std::size_t n, BatchOutput& output) {
+            const std::size_t first = first_of(n);
+            if (state.take_kept(first, std::min(batch, total - first), &context.listing, output)) return;
+            (context.detector ? process_regions : process_batch)(context, first, buffers.local(), output);
+            state.keep(first, output);
+          },
+      .hand_on = [&](BatchOutput& output) { record(output, state, context.options, total, progress); },
   });
+}
+
+/// The same in as much memory as there is.
+void run_within_memory(const BatchContext& context, State& state, const ExtractProgress& progress) {
+  const MemoryPlan plan = plan_memory(context.encoder, context.options, worker_threads());
+  MemoryBudget memory(plan.pictures);
+  ExtractOptions options = context.options;
+  options.decode.memory = &memory;
+  run_batches({context.listing, options, context.encoder, context.labels, context.reuse, context.detector},
+              plan.threads, state, progress);
 }
 
 }  // namespace
@@ -100,8 +107,17 @@ FailureLimit parse_failure_limit(const std::string& text) {
 EncoderChoice choose_encoder(const Preset& preset, const std::optional<std::string>& weights_file,
                              const EncoderOptions& options) {
   const std::string path = weights_file.value_or(weights_path(preset));
-  const std::string digest =
-      weights_file ? sha256(MappedFile(path).bytes()) : open_source(preset, preset.weights).sha256;
+  std::uint64_t size = 0;
+  const std::string digest = [&] {
+    if (weights_file) {
+      const MappedFile file(path);
+      size = file.bytes().size();
+      return sha256(file.bytes());
+    }
+    const auto source = open_source(preset, preset.weights);
+    size = source.file.bytes().size();
+    return source.sha256;
+  }();
   std::string print = fingerprint(preset, digest);
   auto open = [preset, weights_file, options, path, print] {
     auto encoder = open_encoder(preset, weights_file, options);
@@ -109,7 +125,11 @@ EncoderChoice choose_encoder(const Preset& preset, const std::optional<std::stri
       throw Incompatible(fmt::format("{}: the weights were changed while being read", display_path(path)));
     return encoder;
   };
-  return {.preset = preset, .fingerprint = std::move(print), .options = options, .open = std::move(open)};
+  return {.preset = preset,
+          .fingerprint = std::move(print),
+          .options = options,
+          .open = std::move(open),
+          .weights_bytes = size};
 }
 
 EncoderChoice choose_encoder(const EncoderRequest& request) {
@@ -126,11 +146,12 @@ void check_text_tower(const Preset& preset) {
 ExtractReport extract(const Listing& listing, const EncoderChoice& choice, const ExtractOptions& options,
                       const ExtractProgress& progress) {
   validate(options);
-  if (listing.files.empty()) throw MissingInput("the list of pictures is empty");
+  if (listing.files.empty() && !listing.shard) throw MissingInput("the list of pictures is empty");
   const Labels labels(options.label, listing.files);
   return make_set(arguments_of(listing, choice, options, labels), {listing, &listing}, choice, options,
-                  [&](const Encoder& encoder, State& state) {
-                    run_pipeline({listing, options, encoder, labels}, state, progress);
+                  [&](const Encoder& encoder, State& state, const Reuse* reuse) {
+                    const auto detector = options.regions ? options.regions->finder.open() : nullptr;
+                    run_within_memory({listing, options, encoder, labels, reuse, detector.get()}, state, progress);
                   });
 }
 

@@ -43,11 +43,11 @@ std::optional<FailedItem> encode_alone(const TextContext& context, const std::st
     length = embed_texts(context.encoder, {&text, 1}, context.prompts, {out.data(), 1, out.size()}).front();
     return {};
   } catch (const ResourceLimit& limit) {  // a text that is too large
-    return FailedItem{.path = text, .seq = seq, .stage = "encode", .reason = limit.what()};
+    return FailedItem{.path = text, .seq = context.texts.seq(seq), .stage = "encode", .reason = limit.what()};
   }
 }
 
-/// Items [first, first + count).
+/// Items [first, first + count), into an empty batch.
 void encode_batch(const TextContext& context, std::size_t first, std::size_t count, TextBatch& batch) {
   const std::size_t dim = context.encoder.dim();
   std::vector<std::optional<FailedItem>> failures(count);
@@ -56,7 +56,8 @@ void encode_batch(const TextContext& context, std::size_t first, std::size_t cou
   for (std::size_t i = 0; i < count; ++i) {
     ListedFile text = context.texts.files[first + i];
     if (!text.problem.empty()) {
-      failures[i] = FailedItem{.path = std::move(text.path), .seq = first + i, .stage = "read", .reason = text.problem};
+      failures[i] = FailedItem{
+          .path = std::move(text.path), .seq = context.texts.seq(first + i), .stage = "read", .reason = text.problem};
       continue;
     }
     texts.push_back(std::move(text.path));
@@ -72,7 +73,6 @@ void encode_batch(const TextContext& context, std::size_t first, std::size_t cou
       failures[seqs[i] - first] = encode_alone(context, texts[i], seqs[i], {vectors.data() + i * dim, dim}, lengths[i]);
   }
 
-  batch = {};
   batch.output.items = count;
   std::vector<std::byte> items;
   std::size_t next = 0;  // of the texts
@@ -84,11 +84,14 @@ void encode_batch(const TextContext& context, std::size_t first, std::size_t cou
       ++batch.output.failed;
       continue;
     }
-    const RowInfo row{
-        .path = texts[at], .label = context.labels.of(first + i, texts[at]), .text = true, .seq = first + i};
+    const RowInfo row{.path = texts[at],
+                      .label = context.labels.of(first + i, texts[at]),
+                      .text = true,
+                      .seq = context.texts.seq(first + i)};
     batch.output.parts[kRows] += to_json_line(row) + "\n";
     append_items(items, {vectors.data() + at * dim, dim}, context.options.dtype);
     ++batch.output.rows;
+    ++batch.output.encoded;
     if (lengths[at].truncated() && batch.truncated++ == 0)
       batch.first_truncated = truncation_message(texts[at], lengths[at]);
   }
@@ -100,10 +103,14 @@ void encode_all(const TextContext& context, State& state, const ExtractProgress&
   std::vector<TextBatch> batches(kBatchesAThread * worker_threads());
   std::uint64_t truncated = 0;
   std::string first_truncated;
-  for (auto next = static_cast<std::size_t>(state.counts().items); next < total;) {
+  for (auto next = static_cast<std::size_t>(state.counts().items); next < total && !wants_stop(context.options);) {
     const std::size_t count = std::min(batches.size() * kBatch, total - next);
     parallel_blocks(count, kBatch, [&](std::size_t begin, std::size_t end) {
-      encode_batch(context, next + begin, end - begin, batches[begin / kBatch]);
+      TextBatch& batch = batches[begin / kBatch];
+      batch = {};
+      if (state.take_kept(next + begin, end - begin, nullptr, batch.output)) return;
+      encode_batch(context, next + begin, end - begin, batch);
+      state.keep(next + begin, batch.output);
     });
     for (std::size_t i = 0; i * kBatch < count; ++i) {
       record(batches[i].output, state, context.options, total, progress);
@@ -141,10 +148,11 @@ Arguments arguments_of(const Listing& texts, const TextPrompts& prompts, const E
 ExtractReport extract_texts(const Listing& texts, const TextPrompts& prompts, const EncoderChoice& choice,
                             const ExtractOptions& options, const ExtractProgress& progress) {
   validate(options);
-  if (texts.files.empty()) throw MissingInput("the list of texts is empty");
+  if (options.update) throw UsageError("texts are in no files that could be unchanged: a set of them is made anew");
+  if (texts.files.empty() && !texts.shard) throw MissingInput("the list of texts is empty");
   const Labels labels(options.label, texts.files);
   return make_set(arguments_of(texts, prompts, choice, options, labels), {texts, nullptr}, choice, options,
-                  [&](const Encoder& encoder, State& state) {
+                  [&](const Encoder& encoder, State& state, const Reuse*) {
                     encode_all({texts, prompts, options, encoder, labels}, state, progress);
                   });
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/file.hpp>
@@ -49,10 +50,23 @@ Fd open_regular(const std::string& path, struct stat& status) {
   return fd;
 }
 
+/// The stamp of a file that is about to be read.
+Stamp stamp_before_reading(const struct stat& status) {
+  constexpr std::int64_t kCoarsest = 2'000'000'000;  // FAT's times of change
+  struct timespec now {};
+  clock_gettime(CLOCK_REALTIME, &now);
+  Stamp stamp = stamp_of(status);
+  // Who changes the file now and sets the time back to what it was is beyond this; so an older mtime is enough.
+  stamp.fresh = std::min(stamp.mtime, stamp.ctime) > nanoseconds(now) - kCoarsest;
+  return stamp;
+}
+
 }  // namespace
 
+bool same_file(const Stamp& a, const Stamp& b) { return a.size == b.size && a.inode == b.inode && a.mtime == b.mtime; }
+
 Stamp stamp_of(const struct stat& status) {
-  return {.size = static_cast<std::uint64_t>(status.st_size),
+  return {.size = static_cast<std::uint64_t>(status.st_size) & (UINT64_MAX >> 1),
           .inode = status.st_ino,
           .mtime = nanoseconds(status.st_mtim),
           .ctime = nanoseconds(status.st_ctim)};
@@ -75,7 +89,7 @@ void read_input(const std::string& path, std::uint64_t max_bytes, InputFile& fil
   file.stamp = stamp_of(path);
   struct stat status {};
   const Fd fd = open_regular(path, status);
-  file.stamp = stamp_of(status);
+  file.stamp = stamp_before_reading(status);
   if (file.stamp.size == 0) throw MissingInput("the file is empty");
   const auto size = static_cast<std::size_t>(file.stamp.size);
   file.data.reserve(std::min<std::size_t>(size, max_bytes));

@@ -127,11 +127,17 @@ ListedFile FileList::operator[](std::size_t i) const {
   const auto problem = problems_.find(i);
   return {.path = paths_.substr(begin, ends_[i] - begin),
           .named = named_[i],
-          .problem = problem == problems_.end() ? std::string() : problem->second};
+          .problem = problem == problems_.end() ? std::string() : problem->second,
+          .id = i < parts_.size() ? parts_[i].id : std::string(),
+          .box = i < parts_.size() ? parts_[i].box : std::nullopt};
 }
 
 void FileList::push_back(const ListedFile& file) {
   if (!file.problem.empty()) problems_.emplace(size(), file.problem);
+  if (!file.id.empty() || file.box) {
+    parts_.resize(size());
+    parts_.push_back({file.id, file.box});
+  }
   paths_ += file.path;
   ends_.push_back(paths_.size());
   named_.push_back(file.named);

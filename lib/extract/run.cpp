@@ -2,12 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <span>
+
 #include <cbir/base/error.hpp>
 #include <cbir/base/file.hpp>
 #include <cbir/base/hash.hpp>
 #include <cbir/base/log.hpp>
 #include <cbir/base/text.hpp>
 #include <cbir/store/npy_pair.hpp>
+
+#include "memory_plan.hpp"
+#include "update.hpp"
 
 namespace cbir {
 namespace {
@@ -28,7 +33,10 @@ bool exceeds(const FailureLimit& limit, std::uint64_t failed, std::size_t total)
   throw MissingInput(fmt::format("{}{}; they are listed in {}", what, example, display_path(state.part_path(kFailed))));
 }
 
-Manifest manifest_of(const EncoderChoice& choice, const Encoder& encoder, const ExtractOptions& options) {
+}  // namespace
+
+Manifest manifest_of(const EncoderChoice& choice, const Encoder& encoder, const ExtractOptions& options,
+                     const Listing& listing) {
   Manifest manifest;
   manifest.dim = encoder.dim();
   manifest.dtype = options.dtype;
@@ -39,12 +47,32 @@ Manifest manifest_of(const EncoderChoice& choice, const Encoder& encoder, const 
   manifest.precision = encoder.precision();
   manifest.device = encoder.device();
   manifest.preset = choice.preset.json;
+  manifest.shards = listing.shard;
   return manifest;
 }
 
-}  // namespace
+ItemRows item_rows(const ExtractOptions& options) { return options.regions ? ItemRows::regions : ItemRows::one; }
+
+std::string arithmetic_of(const Encoder& encoder) {
+  return fmt::format("{} on {}", encoder.precision(), encoder.device());
+}
+
+void check_failures(const State& state, const ExtractOptions& options, std::size_t total) {
+  if (exceeds(options.max_failures, state.counts().failed, total)) too_many_failures(state, total);
+}
+
+void check_rows(const State& state, const Listing& listing) {
+  if (state.counts().rows == 0 && state.counts().failed == 0 && !listing.files.empty() && !listing.shard)
+    throw MissingInput(fmt::format("no region was found in {}, and whole pictures are not wanted",
+                                   counted(listing.files.size(), "picture")));
+  if (state.counts().rows == 0 && !listing.shard) too_many_failures(state, listing.files.size());
+}
 
 void validate(const ExtractOptions& options) {
+  if (options.regions && options.update && options.regions->whole == WholePicture::never)
+    throw UsageError(
+        "a set of regions without whole pictures cannot be updated: of a picture without regions it has no row to know "
+        "it by");
   constexpr std::size_t kMaxBatch = 4096;
   if (options.batch == 0 || options.batch > kMaxBatch)
     throw UsageError(fmt::format("found a batch of {}, expected 1 to {}", options.batch, kMaxBatch));
@@ -58,12 +86,19 @@ std::string digest_of(const Listing& listing) {
   for (const ListedFile& file : listing.files) {
     hasher.update(as_bytes(std::string_view(file.path.c_str(), file.path.size() + 1)));  // with its NUL
     hasher.update(as_bytes(std::string_view(file.problem.c_str(), file.problem.size() + 1)));
+    if (file.id.empty() && !file.box) continue;
+    hasher.update(as_bytes(std::string_view(file.id.c_str(), file.id.size() + 1)));
+    const Box box = file.box.value_or(Box{});
+    for (const double corner : {box.x1, box.y1, box.x2, box.y2}) hasher.update(std::as_bytes(std::span(&corner, 1)));
   }
+  if (listing.shard) hasher.update(as_bytes(fmt::format("{} of {}", listing.shard->list, listing.shard->of)));
   return hex(hasher.digest());
 }
 
-ExtractReport make_set(const Arguments& arguments, const Items& items, const EncoderChoice& choice,
-                       const ExtractOptions& options, const EncodeItems& encode) {
+namespace {
+
+ExtractReport make_new_set(const Arguments& arguments, const Items& items, const EncoderChoice& choice,
+                           const ExtractOptions& options, const EncodeItems& encode) {
   const std::size_t total = items.listing.files.size();
   State state(options.output);
   ExtractReport report;
@@ -73,33 +108,51 @@ ExtractReport make_set(const Arguments& arguments, const Items& items, const Enc
     report.rows = manifest.rows;
     report.failed = manifest.failed;
     report.nothing_to_do = true;
+    state.tidy();
   } else {
     if (options.npy_pair && !options.force) refuse_npy_pair(options.output);
-    const std::unique_ptr<Encoder> encoder = choice.open();
-    const std::string arithmetic = fmt::format("{} on {}", encoder->precision(), encoder->device());
+    const std::unique_ptr<Encoder> encoder = open_within_memory(choice);
     if (resumes) {
-      state.resume(arguments, arithmetic, items.files);
+      state.resume(arguments, arithmetic_of(*encoder), items.files);
       log(LogLevel::info, fmt::format("going on after {} of {}", state.counts().items, counted(total, "item")));
     } else {
-      state.start(arguments, arithmetic, options.force);
+      state.drop_earlier();
+      state.start(arguments, arithmetic_of(*encoder), options.force);
     }
     report.resumed = state.counts().items;
-    if (exceeds(options.max_failures, state.counts().failed, total)) too_many_failures(state, total);
-    encode(*encoder, state);
-    if (state.counts().rows == 0) too_many_failures(state, total);
-    state.publish(manifest_of(choice, *encoder, options));
+    check_failures(state, options, total);
+    encode(*encoder, state, nullptr);
+    report.resumed += state.kept();
+    report.done = state.counts().items;
     report.rows = state.counts().rows;
     report.failed = state.counts().failed;
+    report.encoded = state.encoded();
+    report.stopped = report.done < total;
+    if (!report.stopped) {
+      check_rows(state, items.listing);
+      state.publish(manifest_of(choice, *encoder, options, items.listing));
+    }
   }
-  if (options.npy_pair) write_npy_pair(options.output, options.force);
   report.first_failure = state.first_failure();
   return report;
 }
 
+}  // namespace
+
+ExtractReport make_set(const Arguments& arguments, const Items& items, const EncoderChoice& choice,
+                       const ExtractOptions& options, const EncodeItems& encode) {
+  ExtractReport report = options.update ? update_set(arguments, *items.files, choice, options, encode)
+                                        : make_new_set(arguments, items, choice, options, encode);
+  if (options.npy_pair && !report.stopped) write_npy_pair(options.output, options.force || options.update);
+  return report;
+}
+
+bool wants_stop(const ExtractOptions& options) { return options.stop && options.stop(); }
+
 void record(const BatchOutput& batch, State& state, const ExtractOptions& options, std::size_t total,
             const ExtractProgress& progress) {
   state.append(batch);
-  if (exceeds(options.max_failures, state.counts().failed, total)) too_many_failures(state, total);
+  check_failures(state, options, total);
   if (progress) progress(state.counts().items, state.counts().failed);
 }
 

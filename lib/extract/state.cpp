@@ -81,24 +81,6 @@ std::string digest_of_file(const std::string& path, std::uint64_t length) {
   return hex(hasher.digest());
 }
 
-std::string to_text(const Arguments& arguments) {
-  std::string text;
-  for (const auto& [key, value] : arguments) text += key + "\t" + tsv_escape(value) + "\n";
-  return text;
-}
-
-Arguments read_arguments(const std::string& path) {
-  Arguments arguments;
-  if (!exists(path)) return arguments;
-  const std::string text = read_text(path);
-  for (const std::string_view line : split(text, '\n')) {
-    const std::size_t tab = line.find('\t');
-    if (tab == std::string_view::npos) continue;
-    arguments.emplace_back(line.substr(0, tab), tsv_unescape(line.substr(tab + 1)));
-  }
-  return arguments;
-}
-
 /// The position of the first item whose file isn't what `inputs` says, or how many items both have.
 std::uint64_t first_changed(const std::string& inputs, const Listing& listing, std::uint64_t count) {
   count = std::min<std::uint64_t>(count, listing.files.size());
@@ -119,7 +101,7 @@ std::uint64_t first_changed(const std::string& inputs, const Listing& listing, s
 
 }  // namespace
 
-State::State(const std::string& name) : paths_(set_paths(name)) {
+State::State(const std::string& name) : paths_(set_paths(name)), early_(file("early")) {
   const std::string base = base_name(paths_.state);
   if (base == ".state")
     throw UsageError(fmt::format("{}: the name of a set expected, not a folder", display_path(name)));
@@ -135,39 +117,16 @@ std::string State::final_path(Part part) const {
 
 bool State::is_unfinished() const { return exists(file("journal")); }
 
-std::string State::describe_difference(const Arguments& arguments) const {
-  const Arguments before = read_arguments(file("arguments"));
-  if (before.empty()) return "nothing is known of how it was made";
-  const auto of_texts = [](const Arguments& list) {
-    return std::ranges::any_of(list, [](const auto& pair) { return pair.first == "templates"; });
-  };
-  if (of_texts(before) != of_texts(arguments))
-    return of_texts(before) ? "it is made of texts" : "it is made of pictures";
-  for (const auto& [key, value] : arguments) {
-    const auto other = std::find_if(before.begin(), before.end(), [&](const auto& pair) { return pair.first == key; });
-    if (other == before.end()) return fmt::format("it was made by a version that knew no {}", key);
-    if (other->second == value) continue;
-    if (key == "list") return of_texts(arguments) ? "the texts are others" : "the list of files is another";
-    if (key == "templates") return "the templates are others";
-    if (key == "labels") return "the labels are others";
-    return fmt::format("its {} was {}, not {}", key, display_path(other->second), display_path(value));
-  }
-  return before.size() == arguments.size() ? "" : "it was made by a version that knew more options";
+OutputError State::refuse(const std::string& path, const std::string& why) {
+  return OutputError(fmt::format("{}: exists already, and {}; --force replaces it", display_path(path), why));
 }
 
 bool State::is_finished(const Arguments& arguments, const Listing* files) const {
-  const auto refuse = [&](const std::string& path, const std::string& why) {
-    return OutputError(fmt::format("{}: exists already, and {}; --force replaces it", display_path(path), why));
-  };
-  if (!exists(paths_.manifest)) {
-    for (const std::string& path : {paths_.npy, paths_.rows, paths_.failed})
-      if (exists(path)) throw refuse(path, "is of no set that was made here");
-    return false;
-  }
-  const std::string manifest = hex(xxh3(read_file(paths_.manifest)));
-  if (!exists(file("finished")) || read_text(file("finished")) != manifest + "\n")
-    throw refuse(paths_.manifest, "is of no set that was made here");
-  if (const std::string difference = describe_difference(arguments); !difference.empty())
+  refuse_foreign_files();
+  if (!exists(paths_.manifest)) return false;
+  if (finished_set()->folder != paths_.state) throw refuse(paths_.manifest, "was being brought up to date by --update");
+  if (const std::string difference = describe_difference(read_arguments(file("arguments")), arguments);
+      !difference.empty())
     throw refuse(paths_.manifest, difference);
   const std::uint64_t count = files ? files->files.size() : 0;
   if (const std::uint64_t changed = files ? first_changed(file("inputs"), *files, count) : 0; changed < count)
@@ -181,6 +140,7 @@ void State::start(const Arguments& arguments, const std::string& arithmetic, boo
   // The journal goes first: without one nothing else here is taken over.
   for (const char* name : {"journal", "finished", "arguments", "replaces"}) remove_file(file(name));
   for (const char* name : kPartNames) remove_file(file(name));
+  early_.clear();
   write_file(file("arguments"), to_text(arguments), true);
   write_file(file("arithmetic"), arithmetic, true);
   if (replaces) write_file(file("replaces"), "", true);
@@ -189,7 +149,7 @@ void State::start(const Arguments& arguments, const std::string& arithmetic, boo
 }
 
 void State::resume(const Arguments& arguments, const std::string& arithmetic, const Listing* files) {
-  std::string difference = describe_difference(arguments);
+  std::string difference = describe_difference(read_arguments(file("arguments")), arguments);
   const std::string before = exists(file("arithmetic")) ? read_text(file("arithmetic")) : "";
   if (difference.empty() && before != arithmetic)
     difference = fmt::format("the network ran in '{}' and comes to '{}' here", display_path(before), arithmetic);
@@ -213,7 +173,17 @@ void State::resume(const Arguments& arguments, const std::string& arithmetic, co
   while (sound > 0 && records[sound - 1].counts.items > unchanged) --sound;
   open_parts(sound ? records[sound - 1] : Record{});
   truncate_to(journal_, sound * sizeof(Record), file("journal"));
+  early_.load();
 }
+
+bool State::fits(const Arguments& arguments, const Listing& files) const {
+  if (!describe_difference(read_arguments(file("arguments")), arguments).empty()) return false;
+  const std::vector<Record> records = read_journal();
+  const std::uint64_t done = records.empty() ? 0 : records.back().counts.items;
+  return first_changed(part_path(kInputs), files, done) == done;
+}
+
+bool State::replaces() const { return exists(file("replaces")); }
 
 std::vector<State::Record> State::read_journal() const {
   static_assert(std::has_unique_object_representations_v<Record>, "records are hashed and written as they stand");
@@ -260,6 +230,7 @@ void State::open_parts(const Record& record) {
   hash_parts({}, record, hashers_);
   lengths_ = record.lengths;
   counts_ = record.counts;
+  next_ = counts_.items;
   journal_ = open_output(file("journal"), O_RDWR | O_CREAT);
 }
 
@@ -267,6 +238,8 @@ void State::append(const BatchOutput& batch) {
   counts_.items += batch.items;
   counts_.rows += batch.rows;
   counts_.failed += batch.failed;
+  encoded_ += batch.encoded;
+  kept_ += batch.resumed;
   Record record{.counts = counts_};
   for (std::size_t p = 0; p < kParts; ++p) {
     const Bytes bytes = as_bytes(batch.parts[p]);
@@ -278,6 +251,25 @@ void State::append(const BatchOutput& batch) {
   }
   record.checksum = record.own_checksum();
   write_all(journal_.get(), std::as_bytes(std::span(&record, 1)), file("journal"));
+  next_ = counts_.items;
+  early_.drop(counts_.items - batch.items);
+}
+
+void State::keep(std::uint64_t first, const BatchOutput& batch) {
+  if (first != next_) early_.put(first, batch);
+}
+
+bool State::take_kept(std::uint64_t first, std::uint64_t items, const Listing* files, BatchOutput& batch) const {
+  batch.resumed = 0;
+  if (!early_.get(first, items, batch)) return false;
+  if (!files) return true;
+  for (std::uint64_t i = 0; i < items; ++i) {
+    Stamp stamp;
+    if (batch.parts[kInputs].size() != items * sizeof stamp) return false;
+    std::memcpy(&stamp, batch.parts[kInputs].data() + i * sizeof stamp, sizeof stamp);
+    if (stamp != stamp_of(files->files[static_cast<std::size_t>(first + i)].path)) return false;
+  }
+  return true;
 }
 
 void State::move_into_place(Part part, bool replaces) const {
@@ -295,33 +287,48 @@ void State::move_into_place(Part part, bool replaces) const {
   throw OutputError(fmt::format("{}: cannot be put in place: {}", display_path(to), reason()));
 }
 
-void State::publish(Manifest manifest) {
+/// Brings the growing files to disk as those of a set, and the manifest to what they are.
+void State::complete(Manifest& manifest) {
   manifest.rows = counts_.rows;
   manifest.failed = counts_.failed;
   const std::string head = npy_header(manifest.dtype, manifest.rows, manifest.dim, kHead);
-  if (pwrite(parts_[kVectors].get(), head.data(), kHead, 0) != static_cast<ssize_t>(kHead))
-    throw OutputError(fmt::format("{}: cannot be written: {}", display_path(part_path(kVectors)), reason()));
+  write_all_at(parts_[kVectors].get(), 0, std::as_bytes(std::span(head)).first(kHead), part_path(kVectors));
   for (std::size_t p = 0; p < kParts; ++p) synchronise(parts_[p], part_path(Part(p)));
   synchronise(journal_, file("journal"));
   manifest.npy_xxh3 = digest_of_file(part_path(kVectors), kHead + lengths_[kVectors]);
   manifest.rows_xxh3 = hex(hashers_[kRows].digest());
+}
 
+void State::publish(Manifest manifest) {
+  complete(manifest);
   // The manifest of a set to be replaced goes before any of its files does, and that it is gone lasts: at no moment
   // does a manifest name files that it doesn't fit.
-  const bool replaces = exists(file("replaces"));
+  const bool may_replace = replaces();
   const std::string folder = parent_path(paths_.manifest);
-  if (replaces) {
+  if (may_replace) {
     remove_file(paths_.manifest);
     sync_directory(folder);
   }
-  for (const Part part : {kFailed, kRows, kVectors}) move_into_place(part, replaces);
+  for (const Part part : {kFailed, kRows, kVectors}) move_into_place(part, may_replace);
   sync_directory(folder);
   const std::string text = to_json(manifest);
   write_file(paths_.manifest, text, false);
-  write_file(file("finished"), hex(xxh3(as_bytes(text))) + "\n", true);
-  remove_file(file("replaces"));
+  end(text);
+}
+
+/// The run is over, and this manifest is there.
+void State::end(const std::string& manifest) {
+  write_file(file("finished"), hex(xxh3(as_bytes(manifest))) + "\n", true);
   remove_file(file("journal"));
+  tidy();
   sync_directory(paths_.state);
+}
+
+void State::tidy() {
+  remove_file(file("replaces"));
+  early_.clear();
+  for (const Part part : {kVectors, kRows, kFailed}) remove_file(part_path(part));
+  drop_earlier();
 }
 
 std::optional<FailedItem> State::first_failure() const {

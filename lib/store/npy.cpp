@@ -11,7 +11,7 @@
 #include <cbir/base/error.hpp>
 #include <cbir/base/text.hpp>
 
-#include "half.hpp"
+#include <cbir/base/half.hpp>
 
 namespace cbir {
 namespace {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -46,6 +47,26 @@ bool is_xxh3(std::string_view text) {
   return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
+// The keys below came late: under them, what is of another type belongs to somebody else.
+
+std::string picture_of(const JsonFields<nlohmann::json>& fields) {
+  for (const char* key : {"picture", "picture_b64"})
+    if (const nlohmann::json* field = fields.find(key); field && !field->is_string()) return "";
+  return fields.bytes("picture", "picture_b64").value_or("");
+}
+
+std::optional<RowBox> box_of(const JsonFields<nlohmann::json>& fields) {
+  const nlohmann::json* field = fields.find("box");
+  if (!field) return {};
+  RowBox box{};
+  const auto is_edge = [](const nlohmann::json& edge) {
+    return edge.is_number_unsigned() && edge.get<std::uint64_t>() <= std::numeric_limits<int>::max();
+  };
+  if (!field->is_array() || field->size() != box.size() || !std::ranges::all_of(*field, is_edge)) return {};
+  std::ranges::transform(*field, box.begin(), [](const nlohmann::json& edge) { return edge.get<int>(); });
+  return box;
+}
+
 }  // namespace
 
 std::string to_json_line(const RowInfo& row) {
@@ -54,6 +75,11 @@ std::string to_json_line(const RowInfo& row) {
   append_bytes(out, '{', "path", row.path);
   if (row.label) append_bytes(out, ',', "label", *row.label);
   if (row.text) out += ",\"text\":true";
+  if (!row.picture.empty()) append_bytes(out, ',', "picture", row.picture);
+  if (row.box) {
+    const RowBox& box = *row.box;
+    fmt::format_to(std::back_inserter(out), ",\"box\":[{},{},{},{}]", box[0], box[1], box[2], box[3]);
+  }
   append_number(out, "seq", row.seq);
   append_number(out, "bytes", row.bytes);
   append_number(out, "mtime", row.mtime);
@@ -76,6 +102,8 @@ RowInfo parse_row(std::string_view line, std::string_view where) {
   row.path = fields.required(fields.bytes("path", "path_b64"), "path");
   row.label = fields.bytes("label", "label_b64");
   row.text = fields.is_true("text");
+  row.picture = picture_of(fields);
+  row.box = box_of(fields);
   row.seq = fields.count("seq");
   row.bytes = fields.count("bytes");
   row.mtime = fields.integer("mtime");

@@ -71,6 +71,22 @@ void check_manifest(const Manifest& manifest, const JsonFields<OrderedJson>& fie
     fields.fail("\"npy_xxh3\" and \"rows_xxh3\" must be 32 hexadecimal digits each");
 }
 
+std::optional<Shards> shards_of(const JsonFields<OrderedJson>& fields) {
+  const OrderedJson* json = fields.find("shard");
+  if (!json) return {};
+  const auto number = [&](const char* key) -> std::uint64_t {
+    if (!json->is_object() || !json->contains(key) || !json->at(key).is_number_unsigned())
+      fields.fail("\"shard\" must say part, of and items");
+    return json->at(key).get<std::uint64_t>();
+  };
+  Shards shards{.parts = {number("part")}, .of = number("of"), .items = number("items")};
+  if (!json->contains("list") || !json->at("list").is_string()) fields.fail("\"shard\" must name its list");
+  shards.list = json->at("list").get<std::string>();
+  if (shards.parts.front() == 0 || shards.parts.front() > shards.of)
+    fields.fail(fmt::format("\"shard\" is part {} of {}", shards.parts.front(), shards.of));
+  return shards;
+}
+
 }  // namespace
 
 std::string to_json(const Manifest& manifest) {
@@ -85,8 +101,13 @@ std::string to_json(const Manifest& manifest) {
   if (!manifest.encoder.empty()) json["encoder"] = manifest.encoder;
   if (!manifest.fingerprint.empty()) json["fingerprint"] = manifest.fingerprint;
   if (!manifest.preset.empty()) json["preset"] = OrderedJson::parse(manifest.preset);
+  if (!manifest.augmentation.empty()) json["augmentation"] = OrderedJson::parse(manifest.augmentation);
   json["precision"] = manifest.precision;
   if (manifest.device != "cpu") json["device"] = manifest.device;
+  if (manifest.shards) {
+    const Shards& shards = *manifest.shards;
+    json["shard"] = {{"part", shards.parts.front()}, {"of", shards.of}, {"items", shards.items}, {"list", shards.list}};
+  }
   json["failed"] = manifest.failed;
   json["npy_xxh3"] = manifest.npy_xxh3;
   json["rows_xxh3"] = manifest.rows_xxh3;
@@ -120,8 +141,10 @@ Manifest parse_manifest(std::string_view json, const std::string& name) {
   manifest.encoder = fields.text("encoder").value_or("");
   manifest.fingerprint = fields.text("fingerprint").value_or("");
   if (const OrderedJson* preset = fields.find("preset")) manifest.preset = preset->dump();
+  if (const OrderedJson* augmentation = fields.find("augmentation")) manifest.augmentation = augmentation->dump();
   manifest.precision = fields.text("precision").value_or("float32");
   manifest.device = fields.text("device").value_or("cpu");
+  manifest.shards = shards_of(fields);
   manifest.failed = fields.count("failed").value_or(0);
   manifest.npy_xxh3 = fields.required(fields.text("npy_xxh3"), "npy_xxh3");
   manifest.rows_xxh3 = fields.required(fields.text("rows_xxh3"), "rows_xxh3");

@@ -37,6 +37,26 @@ TEST_CASE("the short side is scaled, the centre is cropped") {
   check_steps(ramp(33, 20), p, 422, 256, 99, 16);
 }
 
+TEST_CASE("another process can be told what to do") {
+  Preprocessing p{.resize = 100,
+                  .resize_side = "long",
+                  .filter = Filter::lanczos,
+                  .resize_rounding = "aspect",
+                  .crop_mode = Crop::pad,
+                  .crop = 64,
+                  .crop_rounding = "round",
+                  .mean = {10, 20.25F, 200},
+                  .std_dev = {1, 2, 3}};
+  const Image image = ramp(91, 57);
+  CHECK(preprocess_by_bytes(image, preprocessing_bytes(p)).data == preprocess(image, p).data);
+  p.crop_mode = Crop::center;
+  p.resize_side = "short";
+  CHECK(preprocess_by_bytes(image, preprocessing_bytes(p)).data == preprocess(image, p).data);
+  const std::string bytes = preprocessing_bytes(p);
+  CHECK_THROWS_AS(preprocess_by_bytes(image, bytes.substr(0, 20)), Error);
+  CHECK_THROWS_AS(preprocess_by_bytes(image, bytes.substr(0, bytes.size() - 20)), Error);
+}
+
 TEST_CASE("rounding follows the preset") {
   Preprocessing p;
   check_steps(ramp(640, 427), p, 384, 256, 80, 16);  // 383.7

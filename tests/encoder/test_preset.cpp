@@ -2,6 +2,7 @@
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/file.hpp>
+#include <cbir/encoder/local_preset.hpp>
 #include <cbir/encoder/preset.hpp>
 #include <tests/catch.hpp>
 #include <tests/encoder/preset_text.hpp>
@@ -157,7 +158,52 @@ TEST_CASE("presets are found by name or path, and the folder of one's own choice
 TEST_CASE("the presets of the toolkit are sound") {
   const Environment presets("CBIR_PRESETS", nullptr);
   REQUIRE_FALSE(preset_names().empty());
-  for (const std::string& name : preset_names()) CHECK(load_preset(name).name == name);
+  for (const std::string& name : preset_names()) CHECK(load_preset_head(name).name == name);
+  for (const std::string& name : preset_names(PresetKind::encoder)) CHECK(load_preset(name).name == name);
+  for (const std::string& name : preset_names(PresetKind::features)) CHECK(load_features_preset(name).dimension > 0);
+  for (const std::string& name : preset_names(PresetKind::matcher)) {
+    // What a matcher was made for is there, and of the same size.
+    const MatcherPreset matcher = load_matcher_preset(name);
+    CHECK(load_features_preset(matcher.features).dimension == matcher.dimension);
+  }
+}
+
+TEST_CASE("a preset of another kind is no encoder, and says so") {
+  const Environment presets("CBIR_PRESETS", nullptr);
+  CHECK_THROWS_AS(load_preset("xfeat"), Incompatible);
+  CHECK_THROWS_WITH(load_preset("xfeat"), ContainsSubstring("'xfeat' is a network for local features") &&
+                                              ContainsSubstring("not an encoder; known are: clip-vit-b-16"));
+  CHECK_THROWS_WITH(load_features_preset("lighterglue"), ContainsSubstring("'lighterglue' is a matcher") &&
+                                                             ContainsSubstring("known are: aliked, ") &&
+                                                             ContainsSubstring("xfeat"));
+  CHECK_THROWS_WITH(load_matcher_preset("nobody"), ContainsSubstring("no matcher of local features is named 'nobody'"));
+}
+
+TEST_CASE("a preset of local features says what is found, and that of a matcher what it was made for") {
+  const std::string features = R"({"name": "points", "kind": "features", "network": "xfeat", "dimension": 64,
+    "threshold": 0.05, "radius": 2, "weights": {"file": "points.pt", "licence": "MIT"}})";
+  const FeaturesPreset points = parse_features_preset(features, "points.json");
+  CHECK(points.kind == PresetKind::features);
+  CHECK(points.dimension == 64);
+  CHECK(points.threshold == .05);
+  CHECK(points.radius == 2);
+  CHECK(points.border == 0);
+  CHECK(fingerprint(points, "a") != fingerprint(points, "b"));
+  FeaturesPreset fewer = points;
+  fewer.threshold = .5;
+  CHECK(fingerprint(fewer, "a") == fingerprint(points, "a"));  // fewer features, but of the same kind
+  CHECK_THROWS_WITH(parse_matcher_preset(features, "points.json"), ContainsSubstring("field 'kind' is not 'matcher'"));
+  CHECK_THROWS_WITH(parse_preset(features, "points.json"), ContainsSubstring("field 'kind' is not 'encoder'"));
+
+  const MatcherPreset pairs = parse_matcher_preset(
+      R"({"name": "pairs", "kind": "matcher", "network": "lightglue", "features": "points", "dimension": 64,
+      "threshold": 0.1, "depth_confidence": 0.95, "weights": {"file": "pairs.pt", "licence": "MIT",
+      "by_hand": "write to its author"}})",
+      "pairs.json");
+  CHECK(pairs.features == "points");
+  CHECK(pairs.depth_confidence == .95);
+  CHECK(pairs.width_confidence == -1);
+  CHECK(pairs.weights.by_hand == "write to its author");
 }
 
 TEST_CASE("weights lie in CBIR_MODELS, else in XDG's cache folder") {

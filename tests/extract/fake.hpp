@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <cbir/base/file.hpp>
+#include <cbir/base/text.hpp>
 #include <cbir/encoder/encoder.hpp>
 #include <cbir/extract/extract.hpp>
 #include <tests/temporary.hpp>
@@ -87,3 +88,19 @@ struct Pictures {
   TemporaryFolder folder;
   std::string root = folder / "in";
 };
+
+/// A row of a set.
+inline std::vector<float> vector_of(const cbir::EmbeddingSet& set, std::size_t row) {
+  std::vector<float> out(set.dim());
+  set.matrix().read(row, 1, out.data());
+  return out;
+}
+
+/// What a set lists as failed.
+inline std::vector<cbir::FailedItem> failures(const std::string& name) {
+  std::vector<cbir::FailedItem> out;
+  const std::string text = cbir::read_text(cbir::set_paths(name).failed);
+  for (const std::string_view line : cbir::split(text, '\n'))
+    if (!line.empty()) out.push_back(cbir::parse_failed_item(line, "failed"));
+  return out;
+}

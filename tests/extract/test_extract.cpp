@@ -6,32 +6,12 @@
 #include <cbir/base/error.hpp>
 #include <cbir/base/hash.hpp>
 #include <cbir/base/parallel.hpp>
+#include <cbir/extract/picture.hpp>
 #include <tests/catch.hpp>
 #include <tests/extract/fake.hpp>
 
 using namespace cbir;
 using namespace std::string_literals;
-
-namespace {
-
-std::vector<float> vector_of(const EmbeddingSet& set, std::size_t row) {
-  std::vector<float> out(set.dim());
-  set.matrix().read(row, 1, out.data());
-  return out;
-}
-
-std::vector<FailedItem> failures(const std::string& name) {
-  std::vector<FailedItem> out;
-  const std::string text = read_text(set_paths(name).failed);
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = text.find('\n', at);
-    out.push_back(parse_failed_item(text.substr(at, end - at), "failed"));
-    at = end + 1;
-  }
-  return out;
-}
-
-}  // namespace
 
 TEST_CASE("pictures become rows in the order of the list") {
   const Pictures pictures(10);
@@ -71,6 +51,21 @@ TEST_CASE("the bytes do not depend on the number of threads") {
     if (!expected) expected = pictures.content(name);
     CHECK(pictures.content(name) == *expected);
   }
+}
+
+TEST_CASE("decoders in processes of their own change no byte") {
+  const Pictures pictures(30);
+  pictures.write("a/broken.jpg", jpeg(3).substr(0, 200));
+  pictures.write("a/text.jpg", "a text");
+  pictures.write("a/narrow.jpg", jpeg(5, 3000, 1));
+  extract(pictures.list(), fake_choice(), pictures.options("here"));
+  const auto decoders = make_decoders(std::chrono::seconds(60));
+  ExtractOptions options = pictures.options("elsewhere");
+  options.decode.decoders = decoders.get();
+  extract(pictures.list(), fake_choice(), options);
+  CHECK(pictures.content("elsewhere") == pictures.content("here"));
+  CHECK(decoders->peak_memory() > 0);
+  CHECK(failures(options.output).size() == 2);
 }
 
 TEST_CASE("a bad picture is skipped, listed, and shifts nothing") {

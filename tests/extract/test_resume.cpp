@@ -1,9 +1,13 @@
 /// A run that was stopped, wherever that was, goes on and ends with the bytes of an undisturbed one.
 
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <functional>
+#include <thread>
 
 #include <cbir/base/error.hpp>
+#include <cbir/base/parallel.hpp>
 #include <cbir/extract/extract.hpp>
 #include <tests/catch.hpp>
 #include <tests/extract/fake.hpp>
@@ -63,6 +67,80 @@ TEST_CASE("a run stopped at any batch goes on to the same bytes") {
       CHECK_FALSE(exists(run.state(part)));
     CHECK(run.go().nothing_to_do);
     run.reset();
+  }
+}
+
+namespace {
+
+/// Counts its calls, of which one waits until three batches that stand behind its own are kept, and then fails.
+struct Stumbling : FakeEncoder {
+  Stumbling(std::string folder, std::atomic<int>& counter, int at)
+      : kept(std::move(folder)), calls(counter), stumbles(at) {}
+  void encode(std::span<const Image> pictures, MatrixView<float> out) const override {
+    if (++calls == stumbles) {
+      while (number_of_files(kept) < 3) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      throw Stopped();
+    }
+    FakeEncoder::encode(pictures, out);
+  }
+  static std::size_t number_of_files(const std::string& folder) {
+    std::error_code error;
+    std::size_t files = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+      files += entry.file_size(error) > 0 ? 1 : 0;
+    return files;
+  }
+  std::string kept;
+  std::atomic<int>& calls;
+  int stumbles;
+};
+
+/// A run on two threads whose first call of the encoder fails; how often it was called.
+int stumble(const Run& run, int stumbles) {
+  const ThreadLimit two(2);
+  std::atomic<int> calls = 0;
+  EncoderChoice choice = fake_choice();
+  choice.open = [&] { return std::make_unique<Stumbling>(run.state("early"), calls, stumbles); };
+  const auto go = [&] { extract(run.pictures.list(), choice, run.pictures.options()); };
+  if (stumbles > 0) CHECK_THROWS_AS(go(), Stopped);
+  else go();
+  return calls;
+}
+
+constexpr int kBatches = 6;
+
+}  // namespace
+
+TEST_CASE("what was finished before its turn is not done twice") {
+  const Run run;
+  const int before = stumble(run, 1), after = stumble(run, 0);
+  CHECK(before + after == kBatches + 1);  // the one that failed
+  CHECK(run.pictures.content() == run.expected);
+  CHECK_FALSE(exists(run.state("early")));
+}
+
+TEST_CASE("a kept batch that is damaged, or of another picture, is done again") {
+  const Run run;
+  for (const std::string how : {"cut", "flip", "empty", "changed"}) {
+    INFO(how);
+    run.reset();
+    stumble(run, 1);
+    for (const auto& entry : std::filesystem::directory_iterator(run.state("early"))) {
+      std::string content = read_text(entry.path().string());
+      if (how == "cut") content.resize(content.size() - 1);
+      if (how == "flip") content[content.size() / 2] = static_cast<char>(content[content.size() / 2] ^ 4);
+      if (how == "empty") content.clear();
+      write_file(entry.path().string(), content, true);
+    }
+    if (how == "changed") run.pictures.write("a/13.jpg", jpeg(98));  // of the third batch
+    const int calls = stumble(run, 0);
+    if (how != "changed") {
+      CHECK(calls >= kBatches - 1);  // one may have been recorded
+      CHECK(run.pictures.content() == run.expected);
+    } else {
+      extract(run.pictures.list(), fake_choice(), run.pictures.options("fresh"));
+      CHECK(run.pictures.content() == run.pictures.content("fresh"));
+    }
   }
 }
 
@@ -134,6 +212,7 @@ TEST_CASE("a run stopped while its files are put in place ends well") {
 }
 
 TEST_CASE("a picture that changed since the stop is extracted anew") {
+  const ThreadLimit one(1);  // which finishes nothing before its turn
   const Run run;
   run.stop_after(16);
   run.pictures.write("a/5.jpg", jpeg(99));

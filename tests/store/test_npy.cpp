@@ -7,7 +7,7 @@
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/file.hpp>
-#include <half.hpp>
+#include <cbir/base/half.hpp>
 #include <tests/catch.hpp>
 #include <tests/temporary.hpp>
 

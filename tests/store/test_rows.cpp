@@ -47,7 +47,22 @@ TEST_CASE("any path survives: newlines, quotes, bytes that are not UTF-8") {
   }
 }
 
+TEST_CASE("a part of a picture has its own name") {
+  const RowInfo row{
+      .path = "all_souls_1", .picture = "oxford/all_souls_000013.jpg", .box = RowBox{136, 34, 648, 956}, .seq = 0};
+  const std::string line = to_json_line(row);
+  CHECK(line == R"({"path":"all_souls_1","picture":"oxford/all_souls_000013.jpg","box":[136,34,648,956],"seq":0})");
+  CHECK(parse_row(line, "x") == row);
+  CHECK(row.picture_path() == row.picture);
+  CHECK(parse_row(R"({"path":"a","picture_b64":"/w=="})", "x").picture == "\xff");
+  CHECK(RowInfo{.path = "a"}.picture_path() == "a");
+  CHECK(RowInfo{.path = "a text", .text = true}.picture_path().empty());
+}
+
 TEST_CASE("rows of other programs are read if they make sense") {
+  for (const std::string& other :
+       {R"([1,2,3])"s, R"([1,2,3,-4])"s, R"([1,2,3,4.5])"s, R"("large")"s, R"([1,2,3,4294967296])"s})
+    CHECK_FALSE(parse_row(R"({"path":"a","picture":1,"box":)" + other + "}", "x").box.has_value());
   CHECK(parse_row(R"( {"more": [1, {"x": 2}], "path": "\u00f6"} )", "x").path == "ö");
   for (const std::string& bad :
        {""s, "{"s, "[]"s, "{}"s, R"({"path":1})"s, R"({"path":"a","seq":-1})"s, R"({"path":"a","seq":1.5})"s,

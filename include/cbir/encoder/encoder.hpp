@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <cbir/base/matrix.hpp>
@@ -16,6 +17,10 @@ namespace cbir {
 /// Resizes and crops a picture to the preset's input, 8-bit RGB, as the preset's reference implementation does. Throws
 /// ImageError for one that is too narrow or too large for it.
 Image preprocess(const Image& image, const Preprocessing& preprocessing);
+
+/// The same in another process of this program: what is to be done as bytes, and doing it. A DecoderProcesses::Finish.
+std::string preprocessing_bytes(const Preprocessing& preprocessing);
+Image preprocess_by_bytes(const Image& image, std::string_view bytes);
 
 /// What became of a text: all of it was read, or its beginning.
 struct TextLength {

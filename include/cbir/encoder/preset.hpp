@@ -1,10 +1,11 @@
 #pragma once
-/// Presets: one JSON file an encoder (models/*.json), saying everything that makes its vectors what they are.
+/// Presets: one JSON file a network (models/*.json), saying everything that makes its results what they are.
 
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <cbir/image/resize.hpp>
@@ -47,6 +48,24 @@ struct SourceFile {
   std::string pypi;         ///< "package==version" whose wheel holds the file; empty if not from there
   std::string pypi_member;  ///< path in the wheel
   std::string url;          ///< where else it can be had by hand; empty if nowhere
+  std::string by_hand;      ///< what a user does to get it where no program may (its licence); else empty
+};
+
+/// What a preset's network is for. It is the field "kind"; a preset without one is an encoder's.
+enum class PresetKind { encoder, features, matcher, detector };
+
+std::string_view to_string(PresetKind kind);
+
+/// What every preset says, whatever its network is for.
+struct PresetHead {
+  PresetKind kind = PresetKind::encoder;
+  std::string name;
+  std::string description;
+  std::string network;  ///< family, as the plug-in knows it ("efficientnet-lite0"), or "onnx": any .onnx file
+  SourceFile weights;
+  std::vector<SourceFile> further;  ///< other files that it needs
+  std::string origin;  ///< path of a preset of one's own, beside which its files are looked for first; else empty
+  std::string json;    ///< the preset as compact JSON with sorted keys: what sets and indexes carry
 };
 
 /// The part of a network that reads text.
@@ -56,13 +75,11 @@ struct TextTower {
   SourceFile vocabulary;
 };
 
-struct Preset {
-  std::string name;
-  std::string description;
-  std::string network;  ///< family, as the nets plug-in knows it ("efficientnet-lite0"), or "onnx": any .onnx file
-  std::string layer;    ///< what is taken out of it ("pooled"); of an .onnx file a name in it, or "auto"
-  std::string pool;     ///< "avg", "gem", "max" or "rmac" over positions; "none" where the layer has none
-  double gem_p = 3;     ///< GeM's exponent, where the weights bring none
+/// An encoder's.
+struct Preset : PresetHead {
+  std::string layer;  ///< what is taken out of it ("pooled"); of an .onnx file a name in it, or "auto"
+  std::string pool;   ///< "avg", "gem", "max" or "rmac" over positions; "none" where the layer has none
+  double gem_p = 3;   ///< GeM's exponent, where the weights bring none
   /// "gelu" or "quick_gelu", where weights of one network were trained with either; empty: the network's own.
   std::string activation;
   int dimension = 0;
@@ -73,17 +90,17 @@ struct Preset {
   std::optional<TextTower> text;
   std::string normalization = "l2";  ///< of the embedding: "l2" or "none"
   std::string metric = "cosine";
-  SourceFile weights;
-  std::string origin;  ///< path of a preset of one's own, beside which its files are looked for first; else empty
-  std::string json;    ///< the preset as compact JSON with sorted keys: what sets and indexes carry
 };
 
 /// `name_or_path`: the name of a preset that came with the toolkit, or a path that ends in .json.
 /// Looked for in $CBIR_PRESETS, the installed share/cbir/models, the source tree's models/.
 /// Throws MissingInput (listing the known names), DamagedFile (naming the field), UsageError (for an .onnx file: which
-/// preset it needs).
+/// preset it needs), Incompatible (a preset of another kind).
 Preset load_preset(const std::string& name_or_path);
 Preset parse_preset(std::string_view json, const std::string& name);
+
+/// The same of any kind, or of the one that is wanted: what all kinds have.
+PresetHead load_preset_head(const std::string& name_or_path, std::optional<PresetKind> wanted = {});
 
 /// What a user changes of a preset; the result is a preset with another fingerprint.
 struct PresetChanges {
@@ -99,16 +116,17 @@ struct PresetChanges {
 /// Throws UsageError if the result is not a sound preset.
 Preset changed(const Preset& preset, const PresetChanges& changes);
 
-/// Names of all presets that came with the toolkit, sorted.
+/// Names of all presets that came with the toolkit, sorted; those of a kind read the files. Throws DamagedFile.
 std::vector<std::string> preset_names();
+std::vector<std::string> preset_names(PresetKind kind);
 
 /// Where weights live: $CBIR_MODELS, else $XDG_CACHE_HOME/cbir/models, else ~/.cache/cbir/models.
 std::string models_folder();
 
 /// The path of a preset's file: beside the preset of one's own if it is there, else in models_folder(), where it need
 /// not be.
-std::string source_path(const Preset& preset, const SourceFile& source);
-std::string weights_path(const Preset& preset);
+std::string source_path(const PresetHead& preset, const SourceFile& source);
+std::string weights_path(const PresetHead& preset);
 
 /// SHA-256 over weights, architecture, layer, pooling, preprocessing and normalisation: encoders with equal
 /// fingerprints give comparable vectors. `weights_sha256` is that of the file in use. Names, descriptions and addresses

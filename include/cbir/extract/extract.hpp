@@ -13,6 +13,7 @@
 
 #include <cbir/encoder/encoder.hpp>
 #include <cbir/extract/listing.hpp>
+#include <cbir/extract/regions.hpp>
 #include <cbir/extract/texts.hpp>
 #include <cbir/image/image.hpp>
 #include <cbir/store/set.hpp>
@@ -34,8 +35,24 @@ struct ExtractOptions {
   DecodeOptions decode;
   std::string label = "parent";  ///< "parent", "none", or the path of a TSV
   FailureLimit max_failures;
-  bool npy_pair = false;  ///< write embeddings and labels as two plain arrays, too (store/npy_pair.hpp)
-  bool force = false;     ///< replace a finished set, drop an unfinished state
+  std::optional<RegionOptions> regions = {};  ///< rows are what is found in the pictures; without `update`
+  bool npy_pair = false;            ///< write embeddings and labels as two plain arrays, too (store/npy_pair.hpp)
+  bool force = false;               ///< replace a finished set, drop an unfinished state
+  bool update = false;              ///< bring a finished set up to date, taking over what did not change
+  bool checksum = false;            ///< update: compare files by content, not by size, time of change and inode
+  bool retry_failed = false;        ///< update: try again what failed, though its file is unchanged
+  std::function<bool()> stop = {};  ///< asked before each batch: whether to end once what was begun is recorded
+};
+
+/// What became of a list's items since the set was made.
+struct Changes {
+  std::uint64_t added = 0;      ///< not there before
+  std::uint64_t changed = 0;    ///< of other content, or failed where it had not, or the other way round
+  std::uint64_t moved = 0;      ///< not there before, but another of its content was, and is there no more
+  std::uint64_t deleted = 0;    ///< not there any more
+  std::uint64_t unchanged = 0;  ///< of the same content, or failed before and unchanged
+
+  bool operator==(const Changes&) const = default;
 };
 
 struct ExtractReport {
@@ -43,7 +60,11 @@ struct ExtractReport {
   std::uint64_t failed = 0;
   std::uint64_t resumed = 0;   ///< items whose result was taken over from a run that was stopped
   bool nothing_to_do = false;  ///< the set is finished and its inputs are unchanged
+  bool stopped = false;        ///< as ExtractOptions::stop wanted; the same call goes on, and there is no set yet
+  std::uint64_t done = 0;      ///< items that are recorded
   std::optional<FailedItem> first_failure;
+  std::optional<Changes> changes;  ///< of an update
+  std::uint64_t encoded = 0;       ///< items that went through the network in this call
 };
 
 using ExtractProgress = std::function<void(std::uint64_t done, std::uint64_t failed)>;
@@ -54,6 +75,7 @@ struct EncoderChoice {
   std::string fingerprint;
   EncoderOptions options = {};
   std::function<std::unique_ptr<Encoder>()> open;
+  std::uint64_t weights_bytes = 0;  ///< of the file that open() reads
 };
 
 /// What a user says of an encoder.

@@ -4,9 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <cbir/extract/boxes.hpp>
+#include <cbir/store/shard.hpp>
 
 namespace cbir {
 
@@ -21,6 +25,10 @@ struct ListedFile {
   std::string path;
   bool named = false;   ///< named explicitly: it fails if it is no picture, while a walk passes it over
   std::string problem;  ///< not empty: it cannot be taken, and why (a folder that cannot be opened, a loop, ...)
+  std::string id = {};  ///< what the row is called, if that is not the path
+  std::optional<Box> box = {};  ///< the part of the picture that is taken, if not all of it
+
+  const std::string& name() const noexcept { return id.empty() ? path : id; }
 };
 
 /// A list of files that may hold millions: their paths lie packed in one block of memory.
@@ -48,16 +56,29 @@ class FileList {
   Iterator end() const { return {*this, size()}; }
 
  private:
-  std::string paths_;                 ///< one behind the other
-  std::vector<std::uint64_t> ends_;   ///< of each path
+  std::string paths_;                ///< one behind the other
+  std::vector<std::uint64_t> ends_;  ///< of each path
   std::vector<bool> named_;
   std::map<std::size_t, std::string> problems_;
+  struct Part {
+    std::string id;
+    std::optional<Box> box;
+  };
+  std::vector<Part> parts_;  ///< of each file, up to the last that has an id or a box
 };
 
 struct Listing {
   FileList files;             ///< in the order of the rows to come
   std::uint64_t ignored = 0;  ///< passed over: neither a picture's signature nor a picture's extension, FIFOs, sockets
+  std::optional<Shards> shard = {};      ///< the part of a list that this is, if it is not the whole
+  std::vector<std::uint64_t> seqs = {};  ///< of a part: where its files stand in the whole list
+
+  /// Where files[i] stands in the whole list.
+  std::uint64_t seq(std::size_t i) const { return shard ? seqs[i] : i; }
 };
+
+/// The part of a list whose files' paths belong to it by part_of_path(). Throws UsageError unless 1 <= part <= of.
+Listing take_shard(const Listing& listing, std::uint64_t part, std::uint64_t of);
 
 /// Walks folders, depth first, entries of a folder in natural order; PATHs themselves in the order given. Symbolic
 /// links are followed; a loop is reported once and not entered. `path` is PATH as given, '/', and the path below it.

@@ -9,6 +9,7 @@
 
 #include <cbir/store/npy.hpp>
 #include <cbir/store/rows.hpp>
+#include <cbir/store/shard.hpp>
 
 namespace cbir {
 
@@ -25,10 +26,12 @@ struct Manifest {
   std::string encoder = {};           ///< name of the preset; empty if not known
   std::string fingerprint = {};       ///< 64 hex digits; empty if not known
   std::string preset = {};            ///< the whole preset as JSON text; empty if not known
+  std::string augmentation = {};      ///< how rows were averaged with their neighbours, as JSON text; empty: not at all
   std::string precision = "float32";  ///< of the network's arithmetic; recorded, not part of the fingerprint
   std::string device = "cpu";         ///< that it ran on; likewise
+  std::optional<Shards> shards = {};  ///< if it is of a part of a list
   std::string npy_xxh3 = {}, rows_xxh3 = {};  ///< of the other two files, 32 hex digits
-  std::uint64_t failed = 0;           ///< items skipped, listed in NAME.failed.jsonl
+  std::uint64_t failed = 0;                   ///< items skipped, listed in NAME.failed.jsonl
 };
 
 std::string to_json(const Manifest& manifest);
