@@ -29,6 +29,10 @@ at::Tensor& apply(Activation activation, at::Tensor& x) {
       return at::gelu_(x);
     case Activation::quick_gelu:
       return x.mul_(at::sigmoid(x * 1.702));
+    case Activation::selu:
+      return at::selu_(x);
+    case Activation::silu:
+      return at::silu_(x);
   }
   return x;
 }

@@ -23,6 +23,8 @@ enum class Activation {
   hardsigmoid,  ///< relu6(x + 3) / 6 (its squeeze-and-excitation)
   gelu,         ///< by erf, as torch.nn.GELU()
   quick_gelu,   ///< x * sigmoid(1.702 x) (OpenAI's CLIP)
+  selu,         ///< 1.0507 * (x > 0 ? x : 1.6733 * (exp(x) - 1)) (ALIKED)
+  silu,         ///< x * sigmoid(x) (YOLOv5)
 };
 
 /// In place on `x`, in its own type.

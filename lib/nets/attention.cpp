@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "kernel.hpp"
+
 namespace cbir::nets {
 namespace {
 
@@ -14,7 +16,7 @@ at::Tensor by_head(const at::Tensor& x, std::int64_t n, std::int64_t heads) {
   return x.select(0, n).view({x.size(1), heads, x.size(2) / heads}).transpose(0, 1);
 }
 
-/// Heads and rows in groups. Everything is multiplied where it lies: BLAS takes rows at any distance.
+/// Heads and rows in groups. Everything is multiplied where it lies.
 at::Tensor on_cpu(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, std::int64_t heads,
                   const at::Tensor& mask) {
   const at::Tensor out = at::empty(q.sizes(), q.options());
@@ -28,10 +30,13 @@ at::Tensor on_cpu(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
       const std::int64_t some = std::min(head_step, heads - head);
       for (std::int64_t row = 0; row < rows; row += row_step) {
         const std::int64_t part = std::min(row_step, rows - row);
-        at::Tensor scores = at::bmm(query.narrow(0, head, some).narrow(1, row, part), key.narrow(0, head, some));
+        at::Tensor scores = at::empty({some, part, tokens}, q.options());
+        for (std::int64_t i = 0; i < some; ++i)
+          multiply(query.select(0, head + i).narrow(0, row, part), key.select(0, head + i), scores.select(0, i));
         if (mask.defined()) scores.add_(mask.select(0, mask.size(0) == 1 ? 0 : n).narrow(0, row, part));
-        at::Tensor to = result.narrow(0, head, some).narrow(1, row, part);
-        at::bmm_out(to, at::softmax(scores, -1), value.narrow(0, head, some));
+        scores = at::softmax(scores, -1);
+        for (std::int64_t i = 0; i < some; ++i)
+          multiply(scores.select(0, i), value.select(0, head + i), result.select(0, head + i).narrow(0, row, part));
       }
     }
   }

@@ -26,7 +26,7 @@ struct Padding {
   bool operator==(const Padding&) const = default;
 };
 
-/// What a convolution computes: activation(conv(x) + bias [+ residual]).
+/// What a convolution computes: activation(conv(x) + bias [+ residual]), or activation(conv(x) + bias) + residual.
 struct ConvSpec {
   at::Tensor weight;  ///< out x in/groups x height x width, float32
   at::Tensor bias;    ///< out, float32; undefined means zeros
@@ -34,6 +34,7 @@ struct ConvSpec {
   Padding padding;
   std::int64_t groups = 1;
   Activation activation = Activation::none;
+  bool residual_last = false;  ///< a residual is added to what the activation gives
 };
 
 struct BatchNorm {

@@ -32,4 +32,8 @@ std::unique_ptr<Kernel> make_onednn(const ConvSpec& spec, Precision precision);
 std::unique_ptr<Kernel> make_onednn(const LinearSpec& spec, Precision precision);
 bool onednn_has_bf16();
 
+/// c = a b, of float32 matrices in memory whose rows lie at any distance; b may be the transposed view of one. On the
+/// calling thread alone, which LibTorch's own products are not everywhere: a BLAS may have threads that nobody asked.
+void multiply(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c);
+
 }  // namespace cbir::nets

@@ -7,9 +7,11 @@
 namespace cbir::nets {
 namespace {
 
-at::Tensor finish(at::Tensor y, const at::Tensor& residual, Activation activation) {
-  if (residual.defined()) y.add_(residual);
-  return apply(activation, y);
+at::Tensor finish(at::Tensor y, const at::Tensor& residual, Activation activation, bool residual_last = false) {
+  if (residual.defined() && !residual_last) y.add_(residual);
+  apply(activation, y);
+  if (residual.defined() && residual_last) y.add_(residual);
+  return y;
 }
 
 class AtenConv : public Kernel {
@@ -29,7 +31,7 @@ class AtenConv : public Kernel {
       sides = {0, 0};
     }
     return finish(at::conv2d(input, spec_.weight, spec_.bias, spec_.stride, sides, 1, spec_.groups), residual,
-                  spec_.activation);
+                  spec_.activation, spec_.residual_last);
   }
 
   std::unique_ptr<Kernel> clone() const override { return std::make_unique<AtenConv>(*this); }

@@ -47,9 +47,10 @@ void append(dnnl::post_ops& ops, algorithm function, float alpha, float beta) {
 #endif
 }
 
-dnnl::primitive_attr attributes(Activation activation, bool residual) {
+/// In this order unless `residual_last`: residual, activation.
+dnnl::primitive_attr attributes(Activation activation, bool residual, bool residual_last) {
   dnnl::post_ops ops;
-  if (residual) ops.append_sum(1);
+  if (residual && !residual_last) ops.append_sum(1);
   switch (activation) {
     case Activation::none:
       break;
@@ -72,7 +73,15 @@ dnnl::primitive_attr attributes(Activation activation, bool residual) {
     case Activation::quick_gelu:
       append(ops, algorithm::eltwise_swish, 1.702F, 0);
       break;
+    case Activation::selu:
+      append(ops, algorithm::eltwise_elu, 1.6732632F, 0);
+      append(ops, algorithm::eltwise_linear, 1.0507010F, 0);
+      break;
+    case Activation::silu:
+      append(ops, algorithm::eltwise_swish, 1, 0);
+      break;
   }
+  if (residual && residual_last) ops.append_sum(1);
   dnnl::primitive_attr out;
   out.set_post_ops(ops);
   // oneDNN's own scratchpad belongs to the thread that made the primitive; these wander.
@@ -160,7 +169,7 @@ class ConvLayer {
     const memory::dims strides = {spec_.stride, spec_.stride}, before = {pad.top, pad.left},
                        after = {pad.bottom, pad.right};
     using dnnl::prop_kind;
-    const auto attr = attributes(spec_.activation, s.residual);
+    const auto attr = attributes(spec_.activation, s.residual, spec_.residual_last);
 #if DNNL_VERSION_MAJOR >= 3
     const dnnl::convolution_forward::primitive_desc desc(cpu(), prop_kind::forward_inference,
                                                          algorithm::convolution_direct, source, weights, bias(), result,
@@ -214,7 +223,7 @@ class LinearLayer {
 
   Described describe(const Shape& s, const memory::desc& weights) const {
     const memory::desc source({s.n, in_}, type_, Tag::ab), result({s.n, out_}, type_, Tag::ab);
-    const auto attr = attributes(activation_, s.residual);
+    const auto attr = attributes(activation_, s.residual, false);
 #if DNNL_VERSION_MAJOR >= 3
     const dnnl::matmul::primitive_desc desc(cpu(), source, weights, bias(), result, attr);
 #else
@@ -405,6 +414,21 @@ class ThenActivation : public Kernel {
 
 }  // namespace
 
+void multiply(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c) {
+  const std::int64_t m = c.size(0), n = c.size(1), k = a.size(1);
+  const bool transposed = b.stride(1) != 1;
+  TORCH_CHECK(a.size(0) == m && b.size(0) == k && b.size(1) == n, "a product of matrices that do not fit");
+  TORCH_CHECK((a.stride(1) == 1 || k == 1) && c.stride(1) == 1 && (!transposed || b.stride(0) == 1 || k == 1),
+              "a product of matrices in an order that is not known");
+  if (m == 0 || n == 0) return;
+  const auto distance = [](std::int64_t stride, std::int64_t size) { return std::max(stride, size); };
+  const auto status =
+      dnnl::sgemm('N', transposed ? 'T' : 'N', m, n, k, 1, a.data_ptr<float>(), distance(a.stride(0), k),
+                  b.data_ptr<float>(), transposed ? distance(b.stride(1), k) : distance(b.stride(0), n), 0,
+                  c.data_ptr<float>(), distance(c.stride(0), n));
+  TORCH_CHECK(status == dnnl::status::success, "oneDNN cannot multiply matrices");
+}
+
 bool onednn_has_bf16() { return cpu_has(dnnl::cpu_isa::avx512_core_bf16); }
 
 std::unique_ptr<Kernel> make_onednn(const ConvSpec& spec, Precision precision) {
@@ -413,7 +437,8 @@ std::unique_ptr<Kernel> make_onednn(const ConvSpec& spec, Precision precision) {
 
 std::unique_ptr<Kernel> make_onednn(const LinearSpec& spec, Precision precision) {
   // Its products for AVX2 compute exponentials one by one.
-  const bool slow = spec.activation == Activation::gelu || spec.activation == Activation::quick_gelu;
+  const bool slow = spec.activation == Activation::gelu || spec.activation == Activation::quick_gelu ||
+                    spec.activation == Activation::selu;
   if (!slow || cpu_has(dnnl::cpu_isa::avx512_core)) return make<LinearLayer>(spec, precision);
   LinearSpec sum = spec;
   sum.activation = Activation::none;

@@ -54,8 +54,10 @@ class XnnpackConv : public Kernel {
     std::vector<c10::IValue> stack = {padded, packed};
     operators()->run.callBoxed(&stack);
     at::Tensor y = stack.back().toTensor();
-    if (residual.defined()) y.add_(residual);
-    return bounded ? y : apply(spec_.activation, y);
+    if (residual.defined() && !spec_.residual_last) y.add_(residual);
+    if (!bounded) apply(spec_.activation, y);
+    if (residual.defined() && spec_.residual_last) y.add_(residual);
+    return y;
   }
 
   std::unique_ptr<Kernel> clone() const override { return std::make_unique<XnnpackConv>(spec_); }

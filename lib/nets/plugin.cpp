@@ -1,11 +1,6 @@
 // The C boundary (cbir/encoder/net_plugin.h). Everything beyond it may throw; nothing leaves it by exception.
 
-#include <ATen/Context.h>
 #include <ATen/Functions.h>
-#include <ATen/Parallel.h>
-#include <c10/core/InferenceMode.h>
-#include <c10/util/Exception.h>
-#include <malloc.h>
 
 #include <algorithm>
 #include <span>
@@ -14,6 +9,7 @@
 #include <cbir/encoder/net_plugin.h>
 
 #include "../net_plugin/working_copies.hpp"
+#include "boundary.hpp"
 #include "embed.hpp"
 #include "families.hpp"
 #include "input.hpp"
@@ -29,19 +25,6 @@ struct cbir_net {
 
 namespace {
 
-/// Activations are allocated and freed layer by layer. With glibc's defaults the larger ones go back to the kernel each
-/// time and fault in again, which takes as long as the arithmetic. 32 MiB is the highest threshold that glibc accepts.
-void keep_freed_memory() {
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);
-  mallopt(M_TRIM_THRESHOLD, 256 << 20);
-}
-
-/// Callers bring the threads; LibTorch must add none of its own. The setting is per thread for OpenMP.
-void compute_on_this_thread() {
-  thread_local const bool done = (at::set_num_threads(1), true);
-  static_cast<void>(done);
-}
-
 /// On a GPU a picture at a time leaves most of it idle.
 constexpr std::int64_t kGpuBatch = 64;
 
@@ -50,9 +33,6 @@ nets::Traits traits_on(c10::Device device, nets::Traits traits) {
   if (device.is_cuda()) traits.batch = std::max(traits.batch, kGpuBatch);
   return traits;
 }
-
-/// float32 means float32: by default cuDNN rounds the factors of convolutions to TF32, which has 11 significant bits.
-void forbid_tf32() { at::globalContext().setAllowTF32CuDNN(false); }
 
 /// How many of the pictures, from the first on, can be run together: neighbours of one size, up to `batch`.
 std::size_t together(std::span<const cbir_net_picture> pictures, std::int64_t batch) {
@@ -63,31 +43,15 @@ std::size_t together(std::span<const cbir_net_picture> pictures, std::int64_t ba
   return count;
 }
 
-/// As cbir::guarded(); of LibTorch's own exceptions the message without the backtrace. It has no type for a GPU's
-/// memory.
-template <typename Body>
-int run_guarded(char* message, std::size_t message_size, Body body) {
-  return cbir::guarded(message, message_size, [&] {
-    try {
-      body();
-    } catch (const c10::Error& error) {
-      const std::string text = error.what_without_backtrace();
-      throw Error(text.find("out of memory") == text.npos ? ExitCode::internal : ExitCode::resource, text);
-    }
-  });
-}
-
 nets::WorkingCopies<nets::Runner>::Lease take_runner(const cbir_net* net) {
   return net->runners.take([&] { return net->model->make_runner(); });
 }
 
 int create(const cbir_net_source* source, cbir_net** net, char* message, std::size_t message_size) {
-  return run_guarded(message, message_size, [&] {
-    compute_on_this_thread();
-    const c10::InferenceMode inference;
+  return nets::run_guarded(message, message_size, [&] {
     auto made = std::make_unique<cbir_net>();
     made->settings = nets::parse_settings(*source);
-    if (made->settings.device.is_cuda()) forbid_tf32();
+    if (made->settings.device.is_cuda()) nets::forbid_tf32();
     nets::Parameters parameters(source->tensors, source->tensor_count);
     made->model = nets::make_model(made->settings, parameters);
     made->traits = traits_on(made->settings.device, made->model->traits());
@@ -110,9 +74,7 @@ void describe(const cbir_net* net, cbir_net_info* info) {
 
 int encode(const cbir_net* net, const cbir_net_picture* pictures, std::size_t count, float* out, char* message,
            std::size_t message_size) {
-  return run_guarded(message, message_size, [&] {
-    compute_on_this_thread();
-    const c10::InferenceMode inference;
+  return nets::run_guarded(message, message_size, [&] {
     const auto runner = take_runner(net);
     const auto dim = static_cast<std::size_t>(net->settings.dimension);
     for (std::span rest(pictures, count); !rest.empty();) {
@@ -127,9 +89,7 @@ int encode(const cbir_net* net, const cbir_net_picture* pictures, std::size_t co
 
 int encode_text(const cbir_net* net, const std::int32_t* tokens, std::size_t count, float* out, char* message,
                 std::size_t message_size) {
-  return run_guarded(message, message_size, [&] {
-    compute_on_this_thread();
-    const c10::InferenceMode inference;
+  return nets::run_guarded(message, message_size, [&] {
     const auto runner = take_runner(net);
     const auto batch = static_cast<std::size_t>(net->traits.batch),
                dim = static_cast<std::size_t>(net->settings.dimension),
@@ -150,7 +110,6 @@ constexpr cbir_net_api kApi = {CBIR_NET_ABI, create, describe, encode, encode_te
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) const cbir_net_api* cbir_net_plugin(void) {
-  static const bool tuned = (keep_freed_memory(), true);
-  static_cast<void>(tuned);
+  nets::keep_freed_memory();
   return &kApi;
 }

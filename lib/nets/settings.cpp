@@ -3,9 +3,7 @@
 #include <ATen/Context.h>
 
 namespace cbir::nets {
-namespace {
 
-/// "auto" is the fastest there is.
 c10::Device choose_device(const std::string& wanted) {
   const bool cuda = at::globalContext().hasCUDA();
   if (wanted == "cuda" && !cuda)
@@ -17,7 +15,6 @@ c10::Device choose_device(const std::string& wanted) {
   throw Error(ExitCode::usage, "device '" + wanted + "' is not known; cpu, cuda or auto");
 }
 
-/// "auto" is the fastest that keeps the order of results: bfloat16 where the device multiplies it in hardware.
 Precision choose_precision(const std::string& wanted, c10::Device device) {
   const bool fast = device.is_cuda() || cpu_has_bf16();
   if (wanted == "bfloat16" && !fast)
@@ -28,8 +25,6 @@ Precision choose_precision(const std::string& wanted, c10::Device device) {
   if (wanted == "float32" || wanted == "auto") return Precision::float32;
   throw Error(ExitCode::usage, "precision '" + wanted + "' is not known; float32, bfloat16 or auto");
 }
-
-}  // namespace
 
 Settings parse_settings(const cbir_net_source& source) {
   Settings out{parse_preset(source.preset_json)};

@@ -7,7 +7,10 @@
 namespace cbir::onnx {
 
 namespace model {
-constexpr std::uint32_t kGraph = 7;
+constexpr std::uint32_t kGraph = 7, kMetadata = 14;
+}
+namespace metadata {
+constexpr std::uint32_t kKey = 1, kValue = 2;
 }
 namespace graph {
 constexpr std::uint32_t kNode = 1, kInitialiser = 5, kInput = 11, kOutput = 12, kSparseInitialiser = 15;

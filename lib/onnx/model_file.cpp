@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <cbir/base/boundary.hpp>
 #include "fields.hpp"
@@ -67,6 +68,15 @@ void read_node(std::string_view message, ModelFile& out) {
   });
 }
 
+void read_metadata(std::string_view message, ModelFile& out) {
+  std::string key, value;
+  for_each_field(message, [&](const WireField& field) {
+    if (field.number == metadata::kKey) key = field.bytes;
+    if (field.number == metadata::kValue) value = field.bytes;
+  });
+  out.metadata.emplace(std::move(key), std::move(value));
+}
+
 void read_graph(std::string_view message, ModelFile& out, std::set<std::string>& initialised) {
   for_each_field(message, [&](const WireField& field) {
     if (!field.length_delimited) return;
@@ -88,6 +98,7 @@ ModelFile read_model_file(std::string_view file) {
   std::set<std::string> initialised;
   for_each_field(file, [&](const WireField& field) {
     if (field.number == model::kGraph && field.length_delimited) read_graph(field.bytes, out, initialised);
+    if (field.number == model::kMetadata && field.length_delimited) read_metadata(field.bytes, out);
   });
   // Before version 4 of the format, weights had to be listed as inputs, too.
   std::erase_if(out.inputs, [&](const Value& input) { return initialised.contains(input.name); });

@@ -4,6 +4,7 @@
 /// OpenCV's business.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -30,7 +31,8 @@ constexpr std::int64_t kFloat32 = 1;  ///< TensorProto.DataType
 struct ModelFile {
   std::vector<Value> inputs;  ///< without those that the file has values for
   std::vector<Value> outputs;
-  std::set<std::string> inner;  ///< names of all that is computed, outputs included
+  std::set<std::string> inner;                  ///< names of all that is computed, outputs included
+  std::map<std::string, std::string> metadata;  ///< what else who exported it wrote down; the first of each key
 };
 
 /// Throws Error: damaged if it is not an ONNX file; incompatible if parts of it lie in other files.

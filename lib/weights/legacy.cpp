@@ -6,8 +6,8 @@
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/text.hpp>
+#include <cbir/weights/pickle.hpp>
 
-#include "pickle.hpp"
 #include "state_dict.hpp"
 
 namespace cbir::weights {
@@ -95,7 +95,8 @@ bool is_legacy_checkpoint(Bytes file) {
          (text.substr(0, 2 + kMagic.size()).ends_with(kMagic) || text.substr(0, 11 + kMagic.size()).ends_with(kMagic));
 }
 
-TensorMap read_legacy_checkpoint(Bytes file, const std::string& name, const std::shared_ptr<const void>& owner) {
+void use_legacy_checkpoint(Bytes file, const std::string& name, const std::shared_ptr<const void>& owner,
+                           const UseObject& use) {
   ByteReader reader(file, name);
   check_head(reader);
   pickle::Arena arena;
@@ -105,7 +106,13 @@ TensorMap read_legacy_checkpoint(Bytes file, const std::string& name, const std:
   const pickle::Value& keys = pickle::load(reader, key_arena);
   const Storages storages = read_storages(reader, keys, referenced);
   const FindStorage find = [&](const pickle::StorageRef& ref) { return Storage{storages.at(ref.key), owner}; };
-  return state_dict(object, find, {name, file.size(), nullptr});
+  use(object, find, {name, file.size(), nullptr});
+}
+
+TensorMap read_legacy_checkpoint(Bytes file, const std::string& name, const std::shared_ptr<const void>& owner) {
+  TensorMap tensors;
+  use_legacy_checkpoint(file, name, owner, [&](const auto&... checkpoint) { tensors = state_dict(checkpoint...); });
+  return tensors;
 }
 
 }  // namespace cbir::weights

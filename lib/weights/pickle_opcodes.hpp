@@ -10,6 +10,16 @@ enum Opcode : std::uint8_t {
   kStop = '.',
   kPop = '0',
   kPopMark = '1',
+  kDup = '2',
+  kFloat = 'F',
+  kInt = 'I',
+  kLong = 'L',
+  kString = 'S',
+  kUnicode = 'V',
+  kDict = 'd',
+  kGet = 'g',
+  kList = 'l',
+  kPut = 'p',
   kBinInt = 'J',
   kBinInt1 = 'K',
   kBinInt2 = 'M',
@@ -54,7 +64,8 @@ enum Opcode : std::uint8_t {
   kNewObjEx = 0x92,
   kStackGlobal = 0x93,
   kMemoize = 0x94,
-  kFrame = 0x95
+  kFrame = 0x95,
+  kByteArray8 = 0x96
 };
 
 }  // namespace cbir::pickle

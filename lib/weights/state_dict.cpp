@@ -19,13 +19,6 @@ constexpr int kMaxDepth = 64;  // of nested modules and dicts
 constexpr std::uint64_t kMaxVisits = 1'000'000;
 constexpr std::string_view kDataParallel = "module.";
 
-/// The state of a pickled torch.nn.Module, whatever its class; null for anything else.
-const Dict* module_state(const Value& value) {
-  const Object* object = value.get<Object>();
-  const Dict* state = object && object->state ? object->state->get<Dict>() : nullptr;
-  return state && find(*state, "_modules") && find(*state, "_parameters") ? state : nullptr;
-}
-
 bool is_script(const Value& value) {
   const Object* object = value.get<Object>();
   return object && object->type->module.starts_with("__torch__") && object->state && object->state->get<Dict>();
@@ -151,6 +144,22 @@ const Value* part(const Dict& dict, std::string_view key, const std::string& fil
   return found;
 }
 
+/// Takes "module." away if all names have it.
+void strip_data_parallel(TensorMap& tensors) {
+  if (!std::ranges::all_of(tensors, [](const auto& entry) { return entry.first.starts_with(kDataParallel); })) return;
+  TensorMap renamed;
+  for (auto& [name, tensor] : tensors) renamed.emplace(name.substr(kDataParallel.size()), std::move(tensor));
+  tensors = std::move(renamed);
+}
+
+}  // namespace
+
+const Dict* module_state(const Value& value) {
+  const Object* object = value.get<Object>();
+  const Dict* state = object && object->state ? object->state->get<Dict>() : nullptr;
+  return state && find(*state, "_modules") && find(*state, "_parameters") ? state : nullptr;
+}
+
 const Value& model_of(const Value& object, const std::string& file) {
   const Dict* dict = module_state(object) ? nullptr : dict_of(object);
   if (!dict) return object;
@@ -162,16 +171,6 @@ const Value& model_of(const Value& object, const std::string& file) {
   }
   return object;
 }
-
-/// Takes "module." away if all names have it.
-void strip_data_parallel(TensorMap& tensors) {
-  if (!std::ranges::all_of(tensors, [](const auto& entry) { return entry.first.starts_with(kDataParallel); })) return;
-  TensorMap renamed;
-  for (auto& [name, tensor] : tensors) renamed.emplace(name.substr(kDataParallel.size()), std::move(tensor));
-  tensors = std::move(renamed);
-}
-
-}  // namespace
 
 TensorMap state_dict(const Value& object, FindStorage find, const Source& source) {
   Collector collector(std::move(find), source);

@@ -1,11 +1,12 @@
 #pragma once
 /// From an unpickled checkpoint to named dense tensors; shared by all containers that hold pickles.
 
+#include <functional>
 #include <string>
 
+#include <cbir/weights/pickle.hpp>
 #include <cbir/weights/tensors.hpp>
 
-#include "pickle.hpp"
 #include "torchscript.hpp"
 #include "views.hpp"
 
@@ -17,6 +18,15 @@ struct Source {
   std::uint64_t size = 0;           ///< of the file, in bytes: what bounds copies and names
   TorchScriptCode* code = nullptr;  ///< of a TorchScript archive
 };
+
+/// What is done with an unpickled checkpoint.
+using UseObject = std::function<void(const pickle::Value& object, const FindStorage& find, const Source& source)>;
+
+/// What of a checkpoint is the model, as below. Throws DamagedFile (a key that is there twice).
+const pickle::Value& model_of(const pickle::Value& object, const std::string& file);
+
+/// The state of a pickled torch.nn.Module, whatever its class; null for anything else.
+const pickle::Dict* module_state(const pickle::Value& value);
 
 /// The tensors of a model, named as its state_dict() names them. The model is
 /// - what stands under "ema" in a checkpoint, if that is a pickled module (YOLOv5's and Ultralytics' own preference);

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "pickle.hpp"
+#include <cbir/weights/pickle.hpp>
 
 namespace cbir::pickle {
 

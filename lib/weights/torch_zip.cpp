@@ -6,8 +6,8 @@
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/text.hpp>
+#include <cbir/weights/pickle.hpp>
 
-#include "pickle.hpp"
 #include "state_dict.hpp"
 #include "torchscript.hpp"
 #include "zip.hpp"
@@ -54,7 +54,8 @@ bool is_zip(Bytes file) {
   return text.starts_with("PK\x03\x04") || text.starts_with("PK\x05\x06");
 }
 
-TensorMap read_torch_zip(Bytes file, const std::string& name, const std::shared_ptr<const void>& owner) {
+void use_torch_zip(Bytes file, const std::string& name, const std::shared_ptr<const void>& owner,
+                   const UseObject& use) {
   ZipArchive archive(file, name, owner);
   const std::string root = find_root(archive, name);
   check_byte_order(archive, root, name);
@@ -74,7 +75,13 @@ TensorMap read_torch_zip(Bytes file, const std::string& name, const std::shared_
   };
   TorchScriptCode code(archive, root);
   const bool script = archive.contains(root + "constants.pkl");
-  return state_dict(object, find, {name, file.size(), script ? &code : nullptr});
+  use(object, find, {name, file.size(), script ? &code : nullptr});
+}
+
+TensorMap read_torch_zip(Bytes file, const std::string& name, const std::shared_ptr<const void>& owner) {
+  TensorMap tensors;
+  use_torch_zip(file, name, owner, [&](const auto&... checkpoint) { tensors = state_dict(checkpoint...); });
+  return tensors;
 }
 
 }  // namespace cbir::weights

@@ -5,9 +5,14 @@
 
 #include <cbir/weights/tensors.hpp>
 
+#include "state_dict.hpp"
+
 namespace cbir::weights {
 
 bool is_zip(Bytes file);
+
+/// Unpickles the archive's object, and has `use` look at it while it is in memory. Throws as read_tensors.
+void use_torch_zip(Bytes file, const std::string& name, const std::shared_ptr<const void>& owner, const UseObject& use);
 
 TensorMap read_torch_zip(Bytes file, const std::string& name, const std::shared_ptr<const void>& owner);
 

@@ -7,7 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "pickle.hpp"
+#include <cbir/weights/pickle.hpp>
+
 #include "zip.hpp"
 
 namespace cbir::weights {

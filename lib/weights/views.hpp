@@ -4,9 +4,8 @@
 #include <functional>
 #include <string>
 
+#include <cbir/weights/pickle.hpp>
 #include <cbir/weights/tensors.hpp>
-
-#include "pickle.hpp"
 
 namespace cbir::weights {
 

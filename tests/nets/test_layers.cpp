@@ -20,9 +20,9 @@ using namespace cbir::nets;
 
 namespace {
 
-constexpr Activation kActivations[] = {Activation::none,      Activation::relu,        Activation::relu6,
-                                       Activation::hardswish, Activation::hardsigmoid, Activation::gelu,
-                                       Activation::quick_gelu};
+constexpr Activation kActivations[] = {Activation::none,       Activation::relu,        Activation::relu6,
+                                       Activation::hardswish,  Activation::hardsigmoid, Activation::gelu,
+                                       Activation::quick_gelu, Activation::selu,        Activation::silu};
 
 /// By definition, out of place, in the type of `x`.
 at::Tensor reference(Activation activation, const at::Tensor& x) {
@@ -41,6 +41,10 @@ at::Tensor reference(Activation activation, const at::Tensor& x) {
       return x * 0.5 * (1 + at::erf(x / std::sqrt(2.0)));
     case Activation::quick_gelu:
       return x / (1 + at::exp(-1.702 * x));
+    case Activation::selu:
+      return 1.0507009873554805 * at::where(x > 0, x, 1.6732632423543772 * (at::exp(x) - 1));
+    case Activation::silu:
+      return x / (1 + at::exp(-x));
   }
   return {};
 }
@@ -54,8 +58,9 @@ at::Tensor expected(const ConvSpec& spec, const at::Tensor& x, const at::Tensor&
   at::Tensor y =
       at::conv2d(padded, seen(spec.weight, precision), spec.bias.defined() ? spec.bias.to(at::kDouble) : at::Tensor(),
                  at::IntArrayRef{spec.stride, spec.stride}, at::IntArrayRef{0, 0}, at::IntArrayRef{1, 1}, spec.groups);
-  if (residual.defined()) y = y + seen(residual, precision);
-  return reference(spec.activation, y);
+  if (residual.defined() && !spec.residual_last) y = y + seen(residual, precision);
+  y = reference(spec.activation, y);
+  return residual.defined() && spec.residual_last ? y + seen(residual, precision) : y;
 }
 
 at::Tensor expected(const LinearSpec& spec, const at::Tensor& x, const at::Tensor& residual, Precision precision) {
@@ -165,6 +170,9 @@ TEST_CASE_METHOD(Fixture, "activations and residuals of convolutions") {
         CHECK(difference(conv(x), plain) < tolerance(precision));
         CHECK(difference(conv(x, residual.clone()), summed) < tolerance(precision));
         CHECK(difference(conv(x), plain) < tolerance(precision));
+        spec.residual_last = true;
+        CHECK(difference(Conv(spec, precision)(x, residual.clone()), expected(spec, x, residual, precision)) <
+              tolerance(precision));
       }
 }
 
@@ -278,6 +286,7 @@ TEST_CASE_METHOD(Fixture, "every library that can compute a layer agrees with th
   for (const Padding padding : {Padding{0, 0, 1, 1}, Padding::all(1), Padding::same_size()}) {
     ConvSpec spec = conv_spec({32, 16, 3, 3}, 2, padding);
     spec.activation = Activation::relu;
+    spec.residual_last = padding == Padding::all(1);
     const at::Tensor x = nhwc({2, 16, 12, 12}, Precision::float32), residual = nhwc({2, 32, 6, 6}, Precision::float32);
     const at::Tensor plain = expected(spec, x, {}, Precision::float32);
     const at::Tensor summed = expected(spec, x, residual, Precision::float32);

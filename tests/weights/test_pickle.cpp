@@ -1,4 +1,4 @@
-#include <pickle.hpp>
+#include <cbir/weights/pickle.hpp>
 
 #include <cbir/base/error.hpp>
 #include <tests/catch.hpp>
@@ -47,6 +47,37 @@ TEST_CASE("protocol 4 as newer Pythons write it") {
   const std::string frame = "\x80\x04\x95"s + le(std::uint64_t{30});
   const Loaded loaded(frame + "\x8c\x0b"s + "collections\x94\x8c\x0bOrderedDict\x94\x93\x94)R.");
   CHECK(loaded.value.get<pickle::Dict>());
+}
+
+TEST_CASE("protocol 0 is lines of text") {
+  // pickle.dumps({'a\n\xff': [1, -2, True], u'h\u00e9\u20ac': (1.5, None, 2 ** 40)}, 0) of Python 2
+  const Loaded loaded(
+      "(dp0\nS'a\\n\\xff'\np1\n(lp2\nI1\naI-2\naI01\nasVh\xe9\\u20ac\np3\n(F1.5\nNL1099511627776L\ntp4\ns.");
+  const auto& items = loaded.value.get<pickle::Dict>()->items;
+  REQUIRE(items.size() == 2);
+  CHECK(items[0].first->get<pickle::Blob>()->bytes == "a\n\xff");
+  const auto& list = items[0].second->get<pickle::List>()->items;
+  REQUIRE(list.size() == 3);
+  CHECK(*list[1]->get<std::int64_t>() == -2);
+  CHECK(*list[2]->get<bool>());
+  CHECK(*items[1].first->get<std::string_view>() == "h\xc3\xa9\xe2\x82\xac");
+  CHECK(*items[1].second->get<pickle::Tuple>()->items[2]->get<std::int64_t>() == std::int64_t{1} << 40);
+
+  CHECK_THROWS_AS(load("S'open\n."), DamagedFile);
+  CHECK_THROWS_AS(load("S'\\xg0'\n."), DamagedFile);
+  CHECK_THROWS_AS(load("S'\\'\n."), DamagedFile);
+  CHECK_THROWS_AS(load("V\\ud800\n."), DamagedFile);
+  CHECK_THROWS_AS(load("I99999999999999999999\n."), DamagedFile);
+  CHECK_THROWS_AS(load("Fone\n."), DamagedFile);
+  CHECK_THROWS_AS(load("Np-1\n."), DamagedFile);
+  CHECK_THROWS_AS(load("l."), DamagedFile);
+  CHECK_THROWS_AS(load("(I1\nd."), DamagedFile);
+  CHECK_THROWS_AS(load("I1"), DamagedFile);
+}
+
+TEST_CASE("protocol 5 has bytes that can be changed") {
+  const Loaded loaded("\x80\x05\x96"s + le(std::uint64_t{3}) + "\x01\xff\x02.");
+  CHECK(loaded.value.get<pickle::Blob>()->bytes == "\x01\xff\x02");
 }
 
 TEST_CASE("the memo gives back what was put") {
@@ -109,7 +140,7 @@ TEST_CASE("damage is told with its place") {
   CHECK_THROWS_AS(load(dump("K\x01K\x02K\x03s")), DamagedFile);
   CHECK_THROWS_AS(load(dump("}(K\x01u")), DamagedFile);    // a key without a value
   CHECK_THROWS_AS(load(dump(text("\xff"))), DamagedFile);  // not UTF-8
-  CHECK_THROWS_AS(load("\x80\x05N."), Incompatible);       // protocol 5
+  CHECK_THROWS_AS(load("\x80\x06N."), Incompatible);       // protocol 6
   CHECK_THROWS_AS(load(""), DamagedFile);
 }
 

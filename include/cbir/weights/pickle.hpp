@@ -1,10 +1,10 @@
 #pragma once
 /// An unpickler that builds data and nothing else: numbers, strings, containers, references to tensors, and objects
 /// that are the name of their class beside their state. It never imports, calls or constructs anything that a file
-/// names. Opcodes: those of pickle protocols 2 to 4 that torch.save and torch.jit.save write (Python's
-/// Lib/pickletools.py describes them).
+/// names. Opcodes: those of pickle protocols 0 to 5 that torch.save, torch.jit.save and pickle.dump of data write
+/// (Python's Lib/pickletools.py describes them).
 ///
-/// Strings, bytes and names are views of the pickle: it must outlive the values.
+/// Strings, bytes and names are views of the pickle, or of other values: it and the arena must outlive the values.
 
 #include <cstdint>
 #include <deque>
@@ -45,6 +45,10 @@ struct Global {
   }
   std::string full() const { return std::string(module) + "." + std::string(name); }
 };
+/// Text that stands in the pickle with escapes. No value is this: strings and Blobs are views of it.
+struct Unescaped {
+  std::string text;
+};
 /// What a call of a class or function would have made, as data: whom, with what, and the state set afterwards.
 struct Object {
   const Global* type = nullptr;
@@ -69,7 +73,7 @@ struct TensorRef {
 
 struct Value {
   std::variant<None, bool, std::int64_t, double, std::string_view, Blob, List, Tuple, Dict, Global, Object, StorageRef,
-               TensorRef>
+               TensorRef, Unescaped>
       v;
 
   template <typename T>
