@@ -16,29 +16,6 @@
 namespace cbir {
 namespace {
 
-/// One encoder is one metric and normalisation; of sets of unknown ones they are compared, too. (The metric of an index
-/// may be another than its encoder's, since build can be told so.)
-void check_fits(const OpenedIndex& index, const EmbeddingSet& set, bool allow_mismatch) {
-  const IndexMeta& meta = index.meta;
-  const std::string name = display_path(index.container.name());
-  if (set.dim() != meta.dim)
-    throw Incompatible(
-        fmt::format("{}: vectors of dimension {}, but {} has {}", display_path(set.name()), set.dim(), name, meta.dim));
-  if (allow_mismatch) return;
-  constexpr std::string_view kInsist = "--allow-mismatch adds them all the same";
-  if (fingerprint_of(set) != meta.fingerprint)
-    throw Incompatible(fmt::format("{} and {} are of different encoders; their vectors cannot be compared ({})",
-                                   described(index.container.name(), meta.encoder, meta.fingerprint), described(set),
-                                   kInsist));
-  if (!meta.fingerprint.empty()) return;
-  if (set.manifest() && set.manifest()->metric != to_string(meta.metric))
-    throw Incompatible(fmt::format("{} is meant for {}, but {} compares by {} ({})", display_path(set.name()),
-                                   set.manifest()->metric, name, to_string(meta.metric), kInsist));
-  if (meta.metric != Metric::cosine && meta.normalization == "l2" && !is_unit(set))
-    throw Incompatible(fmt::format("{} does not say that its vectors have norm 1, as those of {} do ({})",
-                                   display_path(set.name()), name, kInsist));
-}
-
 std::vector<std::string> paths_of(const SetRows& rows) {
   std::vector<std::string> paths(rows.size());
   parallel_blocks(paths.size(), 256, [&](std::size_t begin, std::size_t end) {
@@ -62,8 +39,36 @@ std::vector<RowPlace> replaced_rows(const OpenedIndex& index, const SetRows& row
   return out;
 }
 
-/// A joined index is of unit vectors only if all are.
-void update_meta(ContainerAppender& appender, const OpenedIndex& index, const std::vector<EmbeddingSet>& sets) {
+}  // namespace
+
+void check_fits(const OpenedIndex& index, const EmbeddingSet& set, bool allow_mismatch) {
+  const IndexMeta& meta = index.meta;
+  const std::string name = display_path(index.container.name());
+  if (meta.shards)
+    throw Incompatible(
+        fmt::format("{}: holds parts of a list, {} of {}, and waits to be merged with the others; what is "
+                    "more than a list goes into the result",
+                    name, meta.shards->parts.size(), meta.shards->of));
+  if (set.dim() != meta.dim)
+    throw Incompatible(
+        fmt::format("{}: vectors of dimension {}, but {} has {}", display_path(set.name()), set.dim(), name, meta.dim));
+  if (allow_mismatch) return;
+  constexpr std::string_view kInsist = "--allow-mismatch adds them all the same";
+  if (fingerprint_of(set) != meta.fingerprint)
+    throw Incompatible(fmt::format("{} and {} are of different encoders; their vectors cannot be compared ({})",
+                                   described(index.container.name(), meta.encoder, meta.fingerprint), described(set),
+                                   kInsist));
+  check_augmentations(index.container.name(), meta.augmentation, set.name(), augmentation_of(set));
+  if (!meta.fingerprint.empty()) return;
+  if (set.manifest() && set.manifest()->metric != to_string(meta.metric))
+    throw Incompatible(fmt::format("{} is meant for {}, but {} compares by {} ({})", display_path(set.name()),
+                                   set.manifest()->metric, name, to_string(meta.metric), kInsist));
+  if (meta.metric != Metric::cosine && meta.normalization == "l2" && !is_unit(set))
+    throw Incompatible(fmt::format("{} does not say that its vectors have norm 1, as those of {} do ({})",
+                                   display_path(set.name()), name, kInsist));
+}
+
+void update_normalization(ContainerAppender& appender, const OpenedIndex& index, std::span<const EmbeddingSet> sets) {
   const bool unit = index.meta.metric == Metric::cosine || std::all_of(sets.begin(), sets.end(), is_unit);
   if (unit || index.meta.normalization == "none") return;
   IndexMeta meta = index.meta;
@@ -72,15 +77,8 @@ void update_meta(ContainerAppender& appender, const OpenedIndex& index, const st
   write_meta(appender, meta);
 }
 
-}  // namespace
-
-ChangeReport add_rows(ContainerAppender& appender, const std::vector<EmbeddingSet>& sets, const AddOptions& options) {
-  const OpenedIndex index(appender.take_current());
-  for (const EmbeddingSet& set : sets) check_fits(index, set, options.allow_mismatch);
+std::uint64_t append_segment(ContainerAppender& appender, const OpenedIndex& index, const RowSource& rows) {
   const std::uint64_t first_id = index.container.root().next_id;
-  const SetRows rows(sets, index.meta.metric == Metric::cosine, options.name_by_id ? &first_id : nullptr);
-  const std::vector<RowPlace> replaced = replaced_rows(index, rows, options);
-
   const std::uint32_t segment = index.segments.back().number + 1;
   std::vector<std::uint64_t> ids(rows.size());
   std::iota(ids.begin(), ids.end(), first_id);
@@ -89,16 +87,28 @@ ChangeReport add_rows(ContainerAppender& appender, const std::vector<EmbeddingSe
     const Container written = appender.written();
     builder->write_segment(segment, segment_vectors(written, segment, rows.dim()), appender);
   }
-  update_meta(appender, index, sets);
+  return first_id + rows.size();
+}
+
+ChangeReport add_rows(ContainerAppender& appender, const std::vector<EmbeddingSet>& sets, const AddOptions& options) {
+  const OpenedIndex index(appender.take_current());
+  for (const EmbeddingSet& set : sets) check_fits(index, set, options.allow_mismatch);
+  const std::uint64_t first_id = index.container.root().next_id;
+  const SetRows rows(sets, index.meta.metric == Metric::cosine, options.name_by_id ? &first_id : nullptr);
+  const std::vector<RowPlace> replaced = replaced_rows(index, rows, options);
+
+  const std::uint64_t next_id = append_segment(appender, index, rows);
+  update_normalization(appender, index, sets);
   const std::uint64_t removed = write_tombstones(appender, index, replaced);
   return {.added = rows.size(),
           .removed = removed,
           .rows = index.info.rows + rows.size() - removed,
-          .bytes = appender.commit(first_id + rows.size())};
+          .bytes = appender.commit(next_id)};
 }
 
 ChangeReport add_to_index(const std::string& path, const std::vector<std::string>& names, const AddOptions& options) {
   const std::vector<EmbeddingSet> sets = open_sets(names, options.allow_mismatch);
+  shards_of(sets, false);
   ContainerAppender appender(path);
   return add_rows(appender, sets, options);
 }

@@ -8,6 +8,7 @@
 #define CBIR_AVX512 \
   __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,avx512bitalg")))
 #include <immintrin.h>
+#include "lib/base/x86_features.hpp"
 #else
 #define CBIR_HAVE_AVX512 0
 #endif
@@ -16,9 +17,10 @@ namespace cbir {
 
 inline bool has_avx512() {
 #if CBIR_HAVE_AVX512
-  return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vpopcntdq") &&
-         __builtin_cpu_supports("avx512bitalg") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+  static const bool has = CPU_FEATURE_ACTIVE(AVX512_VNNI) && CPU_FEATURE_ACTIVE(AVX512_VPOPCNTDQ) &&
+                          CPU_FEATURE_ACTIVE(AVX512_BITALG) && CPU_FEATURE_ACTIVE(AVX512VL) &&
+                          CPU_FEATURE_ACTIVE(AVX512BW) && CPU_FEATURE_ACTIVE(AVX512DQ);
+  return has;
 #else
   return false;
 #endif

@@ -42,6 +42,7 @@ IndexMeta describe(const std::vector<EmbeddingSet>& sets, const BuildOptions& op
   meta.dim = sets.front().dim();
   const bool unit = std::all_of(sets.begin(), sets.end(), is_unit);
   meta.normalization = unit || meta.metric == Metric::cosine ? "l2" : "none";
+  if (sets.front().manifest()) meta.augmentation = sets.front().manifest()->augmentation;
   const auto named =
       std::find_if(sets.begin(), sets.end(), [](const auto& set) { return !fingerprint_of(set).empty(); });
   if (named != sets.end()) {
@@ -59,6 +60,7 @@ BuildReport build_index(const std::vector<std::string>& names, const std::string
   const std::vector<EmbeddingSet> sets = open_sets(names, options.allow_mismatch);
   refuse_to_replace_sets(output, sets);
   IndexMeta meta = describe(sets, options);
+  meta.shards = shards_of(sets, options.partial);
   const SetRows rows(sets, meta.metric == Metric::cosine);
   const StructurePlan plan{options.structure, options.effort, options.target_recall, options.memory};
   check_memory(plan, meta, rows.size());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <string>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/text.hpp>
@@ -30,6 +31,9 @@ struct EffortName {
 constexpr std::array kEfforts = {EffortName{"probe", &SearchEffort::probe},
                                  EffortName{"candidates", &SearchEffort::candidates},
                                  EffortName{"ef", &SearchEffort::ef}};
+
+/// The parameter which says that the one of this name was given, and is to stay when the structure is made anew.
+std::string given(const std::string& name) { return name + "_given"; }
 
 std::uint64_t memory_of(IndexMeta meta, const StructureOptions& options, std::uint64_t rows) {
   const std::size_t stride = padded_dim(static_cast<std::size_t>(meta.dim));
@@ -74,6 +78,9 @@ StructurePlan plan_of(const IndexMeta& meta) {
   take("ef_construction", plan.options.ef_construction);
   take("bits", plan.options.bits);
   take("seed", plan.options.seed);
+  if (meta.parameters.contains(given("lists"))) take("lists", plan.options.lists);
+  for (const EffortName& effort : kEfforts)
+    if (meta.parameters.contains(given(effort.name))) take(effort.name, plan.effort.*effort.field);
   std::uint64_t target = 0;
   take("target_recall_ppm", target);
   if (target > 0) plan.target_recall = static_cast<double>(target) / kMillion;
@@ -109,13 +116,18 @@ BuiltStructure build_structure(ContainerWriter& writer, IndexMeta& meta, const S
   if (meta.type != "flat") {
     const Container written = writer.written();
     const Segment segment = segment_of(written, meta, ids);
-    const RecallSample sample(segment, meta.metric, static_cast<std::size_t>(meta.dim), plan.options.seed);
+    const RecallSample sample(segment, meta.metric, plan.options.seed);
     const auto structure = open_structure(written, meta, segment);
     const Tuned tuned = tune(sample, *structure, meta.type, ids.size(), plan.effort, plan.target_recall);
     out.effort = tuned.effort;
+    if (const auto lists = meta.parameters.find("lists"); lists != meta.parameters.end())
+      out.effort.probe = std::min<std::size_t>(out.effort.probe, lists->second);
     out.recall = tuned.recall;
-    for (const EffortName& effort : kEfforts)
+    for (const EffortName& effort : kEfforts) {
       if (out.effort.*effort.field > 0) meta.parameters[effort.name] = out.effort.*effort.field;
+      if (plan.effort.*effort.field > 0) meta.parameters[given(effort.name)] = 1;
+    }
+    if (meta.parameters.contains("lists") && plan.options.lists > 0) meta.parameters[given("lists")] = 1;
     meta.parameters["target_recall_ppm"] = static_cast<std::uint64_t>(std::lround(plan.target_recall * kMillion));
   }
   write_meta(writer, meta);

@@ -56,7 +56,7 @@ class Scratch {
     segment_.vectors = {
         reinterpret_cast<const float*>(vectors_.content(1, SectionKind::vectors, ElementType::float32).data()), rows,
         all.vectors.cols};
-    sample_.emplace(segment_, meta.metric, meta.dim, 1);
+    sample_.emplace(segment_, meta.metric, 1);
   }
 
   Trial attempt(const std::string& type, const StructureOptions& options, double target) {

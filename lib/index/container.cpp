@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <functional>
 #include <numeric>
 #include <thread>
 #include <tuple>
 
 #include <cbir/base/error.hpp>
+#include <cbir/base/parallel.hpp>
 #include <cbir/base/text.hpp>
 
 namespace cbir {
@@ -152,6 +154,26 @@ std::vector<Section> read_table(Bytes file, const Root& root, const std::string&
   return sections;
 }
 
+/// The unsound section that comes first in the file, if any is. They are hashed on all threads where that is worth
+/// waking them.
+const Section* first_unsound(Bytes file, std::vector<const Section*> sections) {
+  constexpr std::uint64_t kWorthThreads = 4ULL << 20;
+  std::uint64_t bytes = 0;
+  for (const Section* section : sections) bytes += section->bytes;
+  const std::size_t grain = bytes < kWorthThreads ? sections.size() + 1 : 1;
+  // The longest first, since nobody can help with a section.
+  std::ranges::stable_sort(sections, std::greater<>(), &Section::bytes);
+  std::vector<char> bad(sections.size());
+  parallel_blocks(sections.size(), grain, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i)
+      bad[i] = !sound_section(file, sections[i]->offset, sections[i]->bytes, sections[i]->digest);
+  });
+  const Section* first = nullptr;
+  for (std::size_t i = 0; i < sections.size(); ++i)
+    if (bad[i] && (first == nullptr || sections[i]->offset < first->offset)) first = sections[i];
+  return first;
+}
+
 /// Compares sections, by their numbers, with a segment and kind.
 struct KeyLess {
   using Key = std::tuple<const std::uint32_t&, const SectionKind&>;
@@ -237,12 +259,11 @@ void Container::read(const Root& root, Check check) {
   root_ = root;
   set_sections(read_table(file_, root, name_));
   const bool whole = check == Check::all || root.end <= kWholeCheckBytes;
-  for (const Section& section : sections_) {
-    if (!whole && !checked_at_opening(section.kind)) continue;
-    if (!sound_section(file_, section.offset, section.bytes, section.digest))
-      damaged(name_,
-              fmt::format("the {} at byte {} do not match their checksum", to_string(section.kind), section.offset));
-  }
+  std::vector<const Section*> checked;
+  for (const Section& section : sections_)
+    if (whole || checked_at_opening(section.kind)) checked.push_back(&section);
+  if (const Section* const bad = first_unsound(file_, std::move(checked)))
+    damaged(name_, fmt::format("the {} at byte {} do not match their checksum", to_string(bad->kind), bad->offset));
 }
 
 /// `page` is the first page, read at one moment before `file` was mapped: a writer may replace a root record at any

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <mutex>
+#include <optional>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/parallel.hpp>
 #include <cbir/base/text.hpp>
 #include <cbir/index/vectors.hpp>
 
+#include "lib/index/code_panels.hpp"
 #include "lib/index/flat_search.hpp"
 #include "lib/index/int8.hpp"
 
@@ -21,44 +23,6 @@ constexpr std::size_t kBlockBytes = 4 << 20;  // of codes made at a time
 constexpr std::size_t kSmallRows = 1024;      // below, PlainScan is as fast
 constexpr std::size_t kSparseShare = 16;      // of rows that pass: one by one is quicker
 constexpr std::size_t kLargeShare = 8;        // k above rows / this: most rows would be scored anyway
-
-std::size_t panels_of(std::size_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }
-std::size_t factor_kinds(Metric metric) { return metric == Metric::l2 ? 4 : 3; }
-
-float rounded_up(double x) {
-  return x == 0 ? 0 : std::nextafter(static_cast<float>(x), std::numeric_limits<float>::infinity());
-}
-float rounded_down(double x) { return x == 0 ? 0 : std::nextafter(static_cast<float>(x), 0.0F); }
-
-double square(std::span<const float> vector) {
-  double sum = 0;
-  for (const float x : vector) sum += static_cast<double>(x) * static_cast<double>(x);
-  return sum;
-}
-
-/// The norm of scale * codes.
-double coded_length(std::span<const std::int8_t> codes, float scale) {
-  std::int64_t sum = 0;
-  for (const int code : codes) sum += code * code;
-  return std::sqrt(static_cast<double>(sum)) * static_cast<double>(scale);
-}
-
-/// Writes row i of a panel that begins at `codes` and `factors`.
-void write_row(std::span<const float> vector, std::size_t i, Metric metric, std::span<std::int8_t> scratch,
-               std::uint8_t* codes, float* factors) {
-  constexpr double kUp = 1 + 0x1p-40, kDown = 1 - 0x1p-30;  // more than sums in binary64 are off by
-  const Int8Row row = quantize_int8(vector, scratch);
-  for (std::size_t d = 0; d < vector.size(); ++d)
-    codes[(d / kCodeGroup * kPanelRows + i) * kCodeGroup + d % kCodeGroup] =
-        static_cast<std::uint8_t>(scratch[d] + kCodeOffset);
-  const auto set = [&](RowFactor kind, float value) {
-    factors[static_cast<std::size_t>(kind) * kPanelRows + i] = value;
-  };
-  set(RowFactor::scale, row.scale);
-  set(RowFactor::residual, row.residual);
-  set(RowFactor::length, rounded_up(coded_length(scratch, row.scale) * kUp));
-  if (metric == Metric::l2) set(RowFactor::square, rounded_down(square(vector) * kDown));
-}
 
 /// What is wrong with a row's factors; empty if nothing is.
 std::string fault(const CodePanels& panels, std::size_t row, std::span<const float> vector) {
@@ -86,7 +50,7 @@ std::string fault(const CodePanels& panels, std::size_t row, std::span<const flo
   if (!(factor(RowFactor::length) >= coded_length(codes, static_cast<float>(scale))) ||
       !std::isfinite(factor(RowFactor::length)))
     return "its codes are longer than their stored length";
-  if (panels.factor_kinds == factor_kinds(Metric::l2) && !(factor(RowFactor::square) <= square(vector)))
+  if (panels.factor_kinds == factor_kinds(Metric::l2) && !(factor(RowFactor::square) <= squared_norm(vector)))
     return "its squared norm is larger than its vector's";
   return "";
 }
@@ -108,8 +72,8 @@ void FlatBuilder::write_segment(std::uint32_t segment, MatrixView<const float> v
       std::vector<std::int8_t> scratch(dim);
       const std::size_t panel = first + begin;
       for (std::size_t row = panel * kPanelRows; row < std::min(vectors.rows, (panel + 1) * kPanelRows); ++row)
-        write_row(vectors.row(row), row % kPanelRows, metric_, scratch, codes.data() + begin * panel_bytes,
-                  factors.data() + panel * kinds * kPanelRows);
+        write_code_row(vectors.row(row), row % kPanelRows, metric_, scratch, codes.data() + begin * panel_bytes,
+                       factors.data() + panel * kinds * kPanelRows);
     });
     writer.write(std::as_bytes(std::span(codes).first(count * panel_bytes)));
   }
@@ -146,14 +110,46 @@ Flat::Flat(const Container& container, const Segment& segment, Metric metric)
                     display_path(name_), segment.number));
 }
 
+namespace {
+
+struct Prepared : PreparedQueries {
+  Prepared(MatrixView<const float> queries, Metric metric) : bounded(queries, metric) {}
+  BoundedQueries bounded;
+};
+
+}  // namespace
+
 void Flat::search(MatrixView<const float> queries, const SearchEffort& effort, const RowMask& mask,
                   std::span<TopK> best, SearchCounts& counts) const {
+  search_with(nullptr, queries, effort, mask, best, counts);
+}
+
+std::unique_ptr<PreparedQueries> Flat::prepare(MatrixView<const float> queries, const SearchEffort&,
+                                               const SearchScope&) const {
+  return has_code_kernel() ? std::make_unique<Prepared>(queries, metric_) : nullptr;
+}
+
+void Flat::search_prepared(PreparedQueries& prepared, MatrixView<const float> queries, const SearchEffort& effort,
+                           const RowMask& mask, std::span<TopK> best, SearchCounts& counts) const {
+  auto* const mine = dynamic_cast<Prepared*>(&prepared);
+  if (mine == nullptr) throw Error(ExitCode::internal, "queries that were prepared for another type of index");
+  search_with(&mine->bounded, queries, effort, mask, best, counts);
+}
+
+/// `bounded`: the queries' codes, if they have been made.
+void Flat::search_with(BoundedQueries* bounded, MatrixView<const float> queries, const SearchEffort& effort,
+                       const RowMask& mask, std::span<TopK> best, SearchCounts& counts) const {
   if (queries.rows == 0 || mask.passing == 0 || best.front().capacity() == 0) return;
-  if (!mask.every() && mask.passing < segment_.size() / kSparseShare)
-    search_passing(segment_, metric_, queries, mask, best, counts);
-  else if (segment_.size() < kSmallRows || best.front().capacity() > mask.passing / kLargeShare || !has_code_kernel())
-    PlainScan(segment_, metric_).search(queries, effort, mask, best, counts);
-  else search_codes(panels_, segment_, metric_, queries, mask, best, counts);
+  const bool sparse = !mask.every() && mask.passing < segment_.size() / kSparseShare;
+  if (sparse) return search_passing(segment_, metric_, queries, mask, best, counts);
+  // Few rows are scored as soon as compared, unless what was found elsewhere leaves most of them out.
+  const bool known = bounded != nullptr && all_full(best);
+  const bool few = segment_.size() < kSmallRows || best.front().capacity() > mask.passing / kLargeShare;
+  if (!has_code_kernel() || (few && !known))
+    return PlainScan(segment_, metric_).search(queries, effort, mask, best, counts);
+  std::optional<BoundedQueries> own;
+  if (bounded == nullptr) bounded = &own.emplace(queries, metric_);
+  search_codes(panels_, segment_, metric_, queries, *bounded, mask, best, counts);
 }
 
 void Flat::verify() const {

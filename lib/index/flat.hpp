@@ -8,6 +8,8 @@
 
 namespace cbir {
 
+class BoundedQueries;
+
 /// Writes, for each segment, a section int8_codes and a section int8_factors, laid out as CodePanels are. Vectors of
 /// more than kMaxCodeDim dimensions get none.
 class FlatBuilder : public StructureBuilder {
@@ -31,10 +33,18 @@ class Flat : public Structure {
 
   void search(MatrixView<const float> queries, const SearchEffort& effort, const RowMask& mask, std::span<TopK> best,
               SearchCounts& counts) const override;
+  /// The queries' codes.
+  std::unique_ptr<PreparedQueries> prepare(MatrixView<const float> queries, const SearchEffort& effort,
+                                           const SearchScope& scope) const override;
+  void search_prepared(PreparedQueries& prepared, MatrixView<const float> queries, const SearchEffort& effort,
+                       const RowMask& mask, std::span<TopK> best, SearchCounts& counts) const override;
   /// Every row's factors must bound what its codes leave of its vector.
   void verify() const override;
 
  private:
+  void search_with(BoundedQueries* bounded, MatrixView<const float> queries, const SearchEffort& effort,
+                   const RowMask& mask, std::span<TopK> best, SearchCounts& counts) const;
+
   std::string name_;  ///< of the file
   Segment segment_;
   Metric metric_;

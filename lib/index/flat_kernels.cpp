@@ -3,16 +3,12 @@
 // A tile of queries is compared with a panel of rows: four codes of each row lie in one 32-bit lane, a query's four are
 // broadcast, so that every lane sums the products of its own row and no sum is added across lanes.
 
-#undef CBIR_UNROLL
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lib/index/flat_kernels.cpp"
 
 #define HWY_WANT_AVX3_DL  // the one with VNNI
-#undef HWY_DISABLED_TARGETS
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 
-#include <hwy/foreach_target.h>  // before the rest
-#include <hwy/highway.h>
+#include "lib/base/kernels.hpp"  // before the rest
 
 #include <algorithm>
 #include <cmath>
@@ -21,19 +17,12 @@
 #include "lib/index/flat_kernels.hpp"
 #include "lib/index/flat_reference.hpp"
 
-// Sums stay in registers only where every index of theirs is a constant.
-#ifdef __clang__
-#define CBIR_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define CBIR_UNROLL _Pragma("GCC unroll 8")
-#endif
-
 HWY_BEFORE_NAMESPACE();
 namespace cbir {
 namespace HWY_NAMESPACE {
 namespace {
 
-#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSE4  // pairs of products came with SSSE3
 
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -189,9 +178,9 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace cbir {
 namespace {
-HWY_EXPORT(FindPassing);
-HWY_EXPORT(SummedGroups);
-HWY_EXPORT(Target);
+CBIR_EXPORT(FindPassing);
+CBIR_EXPORT(SummedGroups);
+CBIR_EXPORT(Target);
 }  // namespace
 
 CodeQueries::CodeQueries(std::size_t query_count, std::size_t dim)
@@ -211,14 +200,14 @@ void CodeQueries::set_codes(std::size_t query, std::span<const std::int8_t> vect
 
 void find_passing(const CodePanels& panels, std::span<const std::uint32_t> which, const CodeQueries& queries,
                   std::vector<Passing>& out) {
-  HWY_DYNAMIC_DISPATCH(FindPassing)(panels, which, queries, out);
+  CBIR_DISPATCH(FindPassing)(panels, which, queries, out);
 }
 
-bool has_code_kernel() { return HWY_DYNAMIC_DISPATCH(SummedGroups)() != 0; }
+bool has_code_kernel() { return CBIR_DISPATCH(SummedGroups)() != 0; }
 
 int largest_query_code(std::span<const float> query) {
   constexpr int kAny = 127;
-  if (HWY_DYNAMIC_DISPATCH(SummedGroups)() != 2) return kAny;
+  if (CBIR_DISPATCH(SummedGroups)() != 2) return kAny;
   // Products are summed in 16 bits: those of two neighbours and of the two kCodeGroup further. Rounding adds half to
   // each code, so that the four are no more than 126 + 2.
   float largest = 0, most = 0;
@@ -233,7 +222,7 @@ int largest_query_code(std::span<const float> query) {
   return most > 0 ? static_cast<int>(126 * (largest / most)) : kAny;
 }
 
-std::string code_target() { return HWY_DYNAMIC_DISPATCH(Target)(); }
+std::string code_target() { return CBIR_DISPATCH(Target)(); }
 
 }  // namespace cbir
 #endif

@@ -16,14 +16,15 @@
 namespace cbir {
 namespace {
 
-constexpr std::size_t kFirstPanels = 8;       // scored exactly for a first threshold
-constexpr std::size_t kFirstShare = 4;        // and at least so many times k rows
-constexpr std::size_t kGrowth = 4;            // a step reaches so many times the rows before it
-constexpr std::size_t kStepPairs = 1 << 24;   // of queries and rows, in one step
-constexpr std::size_t kDenseShare = 8;        // above pairs / this the first pass does not pay
-constexpr std::size_t kTaskBytes = 64 << 10;  // of codes that a thread takes at a time,
-constexpr std::size_t kTaskPanels = 4;        // but at least so many panels
-constexpr std::size_t kScoreRows = 4096;      // that a thread scores at a time
+constexpr std::size_t kFirstPanels = 8;         // scored exactly for a first threshold
+constexpr std::size_t kFirstShare = 4;          // and at least so many times k rows
+constexpr std::size_t kGrowth = 4;              // a step reaches so many times the rows before it
+constexpr std::size_t kStepPairs = 1 << 24;     // of queries and rows, in one step
+constexpr std::size_t kDenseShare = 8;          // above pairs / this the first pass does not pay
+constexpr std::size_t kTaskBytes = 64 << 10;    // of codes that a thread takes at a time,
+constexpr std::size_t kTaskPanels = 4;          // but at least so many panels
+constexpr std::size_t kWorthThreads = 1 << 20;  // products of codes
+constexpr std::size_t kScoreRows = 4096;        // that a thread scores at a time
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 float above(double x) { return std::nextafter(static_cast<float>(x), kInfinity); }
@@ -38,7 +39,7 @@ void offer(TopK& best, std::uint64_t id, float score) {
 class CodeSearch {
  public:
   CodeSearch(const CodePanels& panels, const Segment& segment, Metric metric, MatrixView<const float> queries,
-             const RowMask& mask, std::span<TopK> best, SearchCounts& counts)
+             BoundedQueries& bounded, const RowMask& mask, std::span<TopK> best, SearchCounts& counts)
       : panels_(panels),
         segment_(segment),
         metric_(metric),
@@ -46,18 +47,18 @@ class CodeSearch {
         mask_(mask),
         best_(best),
         counts_(counts),
-        coded_(queries.rows, panels.dim),
-        raise_(queries.rows),
-        slack_(queries.rows) {}
+        bounded_(bounded) {}
 
   void run() {
-    encode_queries();
-    const std::size_t first = order_panels();
+    const bool known = all_full(best_);  // thresholds are
+    const std::size_t first = known ? 0 : order_panels();
+    if (known) order_segment();
     score_panels(std::span(order_).first(first));
     const std::size_t most = std::max<std::size_t>(1, kStepPairs / kPanelRows / queries_.rows);
     bool dense = false;
     for (std::size_t done = first, end = 0; done < order_.size(); done = end) {
-      end = std::min(order_.size(), done + std::min(most, std::max<std::size_t>(1, done * (kGrowth - 1))));
+      const std::size_t step_size = known ? most : std::min(most, std::max<std::size_t>(1, done * (kGrowth - 1)));
+      end = std::min(order_.size(), done + step_size);
       const auto step = std::span(order_).subspan(done, end - done);
       // Every step is spread over the segment: what one finds too dense will be so in the next.
       dense = dense || !scan_panels(step);
@@ -66,8 +67,8 @@ class CodeSearch {
   }
 
  private:
-  void encode_queries();
   std::size_t order_panels();
+  void order_segment();
   std::uint32_t rows_of(std::size_t panel) const;
   void score_panels(std::span<const std::uint32_t> panels);
   bool scan_panels(std::span<const std::uint32_t> panels);
@@ -80,29 +81,9 @@ class CodeSearch {
   const RowMask& mask_;
   const std::span<TopK> best_;
   SearchCounts& counts_;
-  CodeQueries coded_;
-  std::vector<double> raise_, slack_;  // what makes a threshold of the kernel out of one of the scores
+  BoundedQueries& bounded_;
   std::vector<std::uint32_t> order_;
 };
-
-void CodeSearch::encode_queries() {
-  const double rounding = static_cast<double>(panels_.dim / kVectorPadding + 32) * 0x1p-24;  // G
-  const bool l2 = metric_ == Metric::l2;
-  const float factor = l2 ? 2 : 1;
-  std::vector<std::int8_t> codes(panels_.dim);
-  if (l2) coded_.square_weight = above(2 * rounding - 1);
-  for (std::size_t q = 0; q < queries_.rows; ++q) {
-    const Int8Row row = quantize_int8(queries_.row(q), codes, largest_query_code(queries_.row(q)));
-    const double length = norm(queries_.row(q));
-    coded_.set_codes(q, codes);
-    coded_.slope[q] = factor * row.scale;
-    coded_.width[q] = factor * above(length * (1 + rounding));
-    float& doubt = coded_.doubt[q / kTileQueries];
-    doubt = std::max(doubt, above((length > 0 ? row.residual / length : 0) + rounding));
-    raise_[q] = l2 ? (1 - 2 * rounding) * length * length : 0;
-    slack_[q] = 0x1p-100 * (1 + length);
-  }
-}
 
 /// Panels that have rows to return, in levels of which each is spread over the whole segment: whatever order the rows
 /// came in, thresholds rise soon. Returns how many form the first level.
@@ -122,6 +103,14 @@ std::size_t CodeSearch::order_panels() {
     for (std::size_t i = 0; i * stride < all; ++i)
       if (i % kGrowth != 0) take(i * stride);
   return first;
+}
+
+/// All panels that have rows to return, as they lie.
+void CodeSearch::order_segment() {
+  const std::size_t all = (segment_.size() + kPanelRows - 1) / kPanelRows;
+  order_.reserve(all);
+  for (std::size_t panel = 0; panel < all; ++panel)
+    if (rows_of(panel) != 0) order_.push_back(static_cast<std::uint32_t>(panel));
 }
 
 /// The rows of a panel that may be returned, a bit each.
@@ -161,12 +150,13 @@ void CodeSearch::score_panels(std::span<const std::uint32_t> panels) {
 
 /// False, and nothing done, if the first pass leaves so many rows that scoring all of them is quicker.
 bool CodeSearch::scan_panels(std::span<const std::uint32_t> panels) {
-  for (std::size_t q = 0; q < queries_.rows; ++q)
-    coded_.threshold[q] = below(static_cast<double>(best_[q].threshold()) + raise_[q] - slack_[q]);
-  const std::size_t task = std::max(kTaskPanels, kTaskBytes / (panels_.dim * kPanelRows));
+  for (std::size_t q = 0; q < queries_.rows; ++q) bounded_.set_threshold(q, static_cast<double>(best_[q].threshold()));
+  std::size_t task = std::max(kTaskPanels, kTaskBytes / (panels_.dim * kPanelRows));
+  // What takes a thread as long as waking another one is for one thread.
+  if (panels.size() * kPanelRows * panels_.dim * queries_.rows <= kWorthThreads) task = panels.size();
   std::vector<std::vector<Passing>> found((panels.size() + task - 1) / task);
   parallel_blocks(panels.size(), task, [&](std::size_t begin, std::size_t end) {
-    find_passing(panels_, panels.subspan(begin, end - begin), coded_, found[begin / task]);
+    find_passing(panels_, panels.subspan(begin, end - begin), bounded_.coded(), found[begin / task]);
   });
   const std::size_t pairs = panels.size() * kPanelRows * queries_.rows;
   counts_.compared += pairs;
@@ -215,9 +205,37 @@ void CodeSearch::score_found(const std::vector<std::vector<Passing>>& found) {
 
 }  // namespace
 
+BoundedQueries::BoundedQueries(MatrixView<const float> queries, Metric metric)
+    : coded_(queries.rows, queries.cols), raise_(queries.rows), slack_(queries.rows) {
+  const double rounding = static_cast<double>(queries.cols / kVectorPadding + 32) * 0x1p-24;  // G
+  const bool l2 = metric == Metric::l2;
+  const float factor = l2 ? 2 : 1;
+  std::vector<std::int8_t> codes(queries.cols);
+  if (l2) coded_.square_weight = above(2 * rounding - 1);
+  for (std::size_t q = 0; q < queries.rows; ++q) {
+    const Int8Row row = quantize_int8(queries.row(q), codes, largest_query_code(queries.row(q)));
+    const double length = norm(queries.row(q));
+    coded_.set_codes(q, codes);
+    coded_.slope[q] = factor * row.scale;
+    coded_.width[q] = factor * above(length * (1 + rounding));
+    float& doubt = coded_.doubt[q / kTileQueries];
+    doubt = std::max(doubt, above((length > 0 ? row.residual / length : 0) + rounding));
+    raise_[q] = l2 ? (1 - 2 * rounding) * length * length : 0;
+    slack_[q] = 0x1p-100 * (1 + length);
+  }
+}
+
+void BoundedQueries::set_threshold(std::size_t query, double score) {
+  coded_.threshold[query] = below(score + raise_[query] - slack_[query]);
+}
+
 void search_codes(const CodePanels& panels, const Segment& segment, Metric metric, MatrixView<const float> queries,
-                  const RowMask& mask, std::span<TopK> best, SearchCounts& counts) {
-  CodeSearch(panels, segment, metric, queries, mask, best, counts).run();
+                  BoundedQueries& bounded, const RowMask& mask, std::span<TopK> best, SearchCounts& counts) {
+  CodeSearch(panels, segment, metric, queries, bounded, mask, best, counts).run();
+}
+
+bool all_full(std::span<const TopK> best) {
+  return std::ranges::all_of(best, [](const TopK& one) { return one.full(); });
 }
 
 void search_passing(const Segment& segment, Metric metric, MatrixView<const float> queries, const RowMask& mask,

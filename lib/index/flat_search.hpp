@@ -22,6 +22,8 @@
 /// A row whose bound is below the k-th best score so far is thus worse than k others whatever comes: it is left out.
 /// All others, equal ones too, are scored by the exact kernels, and offered.
 
+#include <vector>
+
 #include "lib/index/flat_kernels.hpp"
 #include "lib/index/row_mask.hpp"
 #include "lib/index/segment.hpp"
@@ -29,11 +31,28 @@
 
 namespace cbir {
 
+/// Queries as find_passing takes them.
+class BoundedQueries {
+ public:
+  BoundedQueries(MatrixView<const float> queries, Metric metric);
+
+  /// From now on every row passes for this query whose exact score may be `score` or more.
+  void set_threshold(std::size_t query, double score);
+  const CodeQueries& coded() const noexcept { return coded_; }
+
+ private:
+  CodeQueries coded_;
+  std::vector<double> raise_, slack_;  // what makes a threshold of the kernel out of one of the scores
+};
+
 /// Offers to best[q] all rows of the mask that may be among its k best, as Structure::search does. A few rows spread
-/// over the segment are scored exactly for a first threshold; then ever larger parts go through the first pass, each
-/// with the threshold of those before it.
+/// over the segment are scored exactly for a first threshold, unless all queries have one from other segments; then
+/// ever larger parts go through the first pass, each with the threshold of those before it. `bounded`: the queries.
 void search_codes(const CodePanels& panels, const Segment& segment, Metric metric, MatrixView<const float> queries,
-                  const RowMask& mask, std::span<TopK> best, SearchCounts& counts);
+                  BoundedQueries& bounded, const RowMask& mask, std::span<TopK> best, SearchCounts& counts);
+
+/// Whether every query has as many hits as it wants, and so a threshold.
+bool all_full(std::span<const TopK> best);
 
 /// As search_codes, for rows of the mask, each scored exactly one by one.
 void search_passing(const Segment& segment, Metric metric, MatrixView<const float> queries, const RowMask& mask,

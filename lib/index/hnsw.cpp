@@ -49,7 +49,8 @@ namespace {
 class Search {
  public:
   Search(const Graph& graph, const Segment& segment, Metric metric, std::span<const float> mean,
-         MatrixView<const float> queries, std::size_t ef, const RowMask& mask, std::span<TopK> best)
+         MatrixView<const float> queries, std::size_t ef, const RowMask& mask, std::span<TopK> best,
+         std::span<const std::uint32_t> own)
       : graph_(graph),
         segment_(segment),
         metric_(metric),
@@ -57,7 +58,8 @@ class Search {
         queries_(queries),
         ef_(ef),
         mask_(mask),
-        best_(best) {}
+        best_(best),
+        own_(own) {}
 
   /// Queries [begin, end), several at a time: while memory is fetched for one, the next one computes.
   void run(std::size_t begin, std::size_t end, GraphWorkspace& workspace) {
@@ -97,7 +99,12 @@ class Search {
     slot.half_norm = static_cast<float>(square / 2);
     slot.query = {.codes = slot.codes, .scale = row.scale, .norm_weight = metric_ == Metric::dot ? 0.0F : 1.0F};
     // A walk that has compared more rows than pass would have been slower than scoring these.
-    slot.walk.start(graph_, slot.query, ef_, mask_, mask_.every() ? graph_.rows() : mask_.passing);
+    slot.walk.start(graph_, slot.query, ef_, mask_, mask_.every() ? graph_.rows() : mask_.passing, hidden(number));
+  }
+
+  /// The row that a query is, if it is to be left out; not one that stands for copies, which are others.
+  std::uint32_t hidden(std::size_t number) const {
+    return own_.empty() || graph_.next_copy(own_[number]) != 0 ? GraphWalk::kNoRow : own_[number];
   }
 
   void finish(Slot& slot, GraphWorkspace& workspace) {
@@ -163,6 +170,7 @@ class Search {
   std::size_t ef_;
   const RowMask& mask_;
   std::span<TopK> best_;
+  std::span<const std::uint32_t> own_;
 };
 
 }  // namespace
@@ -180,10 +188,16 @@ HnswStructure::~HnswStructure() = default;
 
 void HnswStructure::search(MatrixView<const float> queries, const SearchEffort& effort, const RowMask& mask,
                            std::span<TopK> best, SearchCounts& counts) const {
+  search_without({}, queries, effort, mask, best, counts);
+}
+
+void HnswStructure::search_without(std::span<const std::uint32_t> own, MatrixView<const float> queries,
+                                   const SearchEffort& effort, const RowMask& mask, std::span<TopK> best,
+                                   SearchCounts& counts) const {
   if (queries.rows == 0 || best[0].capacity() == 0 || mask.passing == 0) return;
   const std::size_t wanted = effort.ef != 0 ? effort.ef : ef_;
   const std::size_t ef = std::clamp(wanted, std::min(best[0].capacity(), segment_.size()), segment_.size());
-  Search search(graph_, segment_, metric_, mean_, queries, ef, mask, best);
+  Search search(graph_, segment_, metric_, mean_, queries, ef, mask, best, own);
   const std::size_t share = (queries.rows + worker_threads() - 1) / worker_threads();
   std::mutex mutex;
   parallel_blocks(queries.rows, std::min(kTaskQueries, share), [&](std::size_t begin, std::size_t end) {

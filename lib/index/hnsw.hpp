@@ -56,6 +56,8 @@ class HnswStructure : public Structure {
 
   void search(MatrixView<const float> queries, const SearchEffort& effort, const RowMask& mask, std::span<TopK> best,
               SearchCounts& counts) const override;
+  void search_without(std::span<const std::uint32_t> own, MatrixView<const float> queries, const SearchEffort& effort,
+                      const RowMask& mask, std::span<TopK> best, SearchCounts& counts) const override;
   void verify() const override;
 
  private:

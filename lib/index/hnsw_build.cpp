@@ -15,6 +15,7 @@ inline void fetch_point(const char* address) {
   for (std::size_t line = 0; line < 4; ++line) __builtin_prefetch(address + 64 * line);
 }
 }  // namespace
+#undef _mm_prefetch  // compilers have it as a macro where they do not optimise
 #define _mm_prefetch(address, hint) fetch_point(address)
 #endif
 #include <hnswlib/hnswlib.h>

@@ -6,7 +6,7 @@
 namespace cbir {
 namespace {
 
-constexpr std::uint32_t kNoRow = ~std::uint32_t{0};
+constexpr std::uint32_t kNone = ~std::uint32_t{0};  // in a set
 constexpr std::size_t kFewSlots = 2048;
 constexpr std::size_t kFetchedLines = 12;  // of a node's codes: what follows the hardware sees by itself
 
@@ -46,10 +46,10 @@ bool RowPool::next(std::uint32_t& row) {
   return true;
 }
 
-RowSet::RowSet() : shift_(32 - std::countr_zero(kFewSlots)), slots_(kFewSlots, kNoRow) {}
+RowSet::RowSet() : shift_(32 - std::countr_zero(kFewSlots)), slots_(kFewSlots, kNone) {}
 
 void RowSet::clear() {
-  std::fill(slots_.begin(), slots_.end(), kNoRow);
+  std::fill(slots_.begin(), slots_.end(), kNone);
   size_ = 0;
 }
 
@@ -57,7 +57,7 @@ bool RowSet::insert(std::uint32_t row) {
   constexpr std::uint32_t kGoldenRatio = 0x9E3779B1;
   const std::size_t mask = slots_.size() - 1;
   std::size_t slot = (row * kGoldenRatio) >> shift_;
-  while (slots_[slot] != kNoRow) {
+  while (slots_[slot] != kNone) {
     if (slots_[slot] == row) return false;
     slot = (slot + 1) & mask;
   }
@@ -67,25 +67,27 @@ bool RowSet::insert(std::uint32_t row) {
 }
 
 void RowSet::grow() {
-  std::vector<std::uint32_t> old(slots_.size() * 2, kNoRow);
+  std::vector<std::uint32_t> old(slots_.size() * 2, kNone);
   old.swap(slots_);
   --shift_;
   size_ = 0;
   for (const std::uint32_t row : old)
-    if (row != kNoRow) insert(row);
+    if (row != kNone) insert(row);
 }
 
 void GraphWalk::start(const Graph& graph, const GraphQuery& query, std::size_t ef, const RowMask& mask,
-                      std::size_t limit) {
+                      std::size_t limit, std::uint32_t hidden) {
   graph_ = &graph;
   query_ = query;
   mask_ = mask;
   limit_ = limit;
+  hidden_ = hidden;
   compared_ = 0;
   chosen_ = false;
   pool_.reset(ef);
   frontier_.clear();
   seen_.clear();
+  if (hidden != kNoRow) seen_.insert(hidden);
   pending_.clear();
   descend();
 }
@@ -122,7 +124,7 @@ void GraphWalk::descend() {
         compare();
         for (std::size_t i = 0; i < pending_.size(); ++i) {
           const float found = score(products_[i], pending_[i]);
-          if (!(found > best)) continue;
+          if (!(found > best) || pending_[i] == hidden_) continue;
           best = found;
           at = here.links[i];
           moved = true;

@@ -62,8 +62,12 @@ class RowSet {
 
 class GraphWalk {
  public:
+  static constexpr std::uint32_t kNoRow = ~std::uint32_t{0};
+
   /// Finds the ef best rows of the mask. Stops early, having given up, when it has compared more than `limit` rows.
-  void start(const Graph& graph, const GraphQuery& query, std::size_t ef, const RowMask& mask, std::size_t limit);
+  /// `hidden`: a row that it must do without.
+  void start(const Graph& graph, const GraphQuery& query, std::size_t ef, const RowMask& mask, std::size_t limit,
+             std::uint32_t hidden = kNoRow);
   /// False when the walk is at its end. Throws DamagedFile.
   bool step();
   /// The best ones, in order; of a row that has copies, the first one stands for all.
@@ -84,6 +88,7 @@ class GraphWalk {
   GraphQuery query_;
   RowMask mask_;
   std::size_t limit_ = 0;
+  std::uint32_t hidden_ = kNoRow;
   std::uint64_t compared_ = 0;
   bool chosen_ = false;
   std::uint32_t current_ = 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <typeinfo>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/parallel.hpp>
@@ -55,6 +56,15 @@ struct Index::Impl : OpenedIndex {
     std::vector<std::uint64_t> out(places.size());
     std::transform(places.begin(), places.end(), out.begin(), [&](const RowPlace& p) { return position(p); });
     return out;
+  }
+  /// Of the rows in the file, those that may be returned.
+  double share(const RowFilter* filter) const {
+    const std::uint64_t passing = filter ? filter->passing() : info.rows;
+    return static_cast<double>(passing) / static_cast<double>(info.rows + info.removed);
+  }
+  /// Of the rows, as times those that the index was made of.
+  double growth() const {
+    return static_cast<double>(info.rows + info.removed) / static_cast<double>(segments.front().size());
   }
   AlignedFloats prepare(MatrixView<const float> queries) const;
   std::vector<TopK> search(MatrixView<const float> prepared, std::size_t k, const SearchEffort& effort,
@@ -154,15 +164,29 @@ AlignedFloats Index::Impl::prepare(MatrixView<const float> queries) const {
 std::vector<TopK> Index::Impl::search(MatrixView<const float> prepared, std::size_t k, const SearchEffort& effort,
                                       SearchCounts& counts, const RowFilter* filter) const {
   std::vector<TopK> best(prepared.rows, TopK(k));
+  std::unique_ptr<PreparedQueries> shared;
+  const std::type_info* kind = nullptr;  // of structure that it is for
+  const auto finish = [&] {
+    if (shared) shared->finish(prepared, best, counts);
+  };
   for (std::size_t i = 0; i < segments.size(); ++i) {
     const Segment& segment = segments[i];
     const RowMask mask = filter ? filter->masks().segments[i].mask() : live[i].mask();
     if (mask.passing == 0) continue;
-    if (!effort.exact) structures[i]->search(prepared, effort, mask, best, counts);
-    else if (!mask.every() && mask.passing < segment.size() / kSparse)
+    if (!effort.exact) {
+      const Structure& structure = *structures[i];
+      if (segments.size() > 1 && (kind == nullptr || *kind != typeid(structure))) {
+        finish();
+        kind = &typeid(structure);
+        shared = structure.prepare(prepared, effort, {.k = k, .share = share(filter), .growth = growth()});
+      }
+      if (shared) structure.search_prepared(*shared, prepared, effort, mask, best, counts);
+      else structure.search(prepared, effort, mask, best, counts);
+    } else if (!mask.every() && mask.passing < segment.size() / kSparse)
       scan_passing(segment, info.metric, prepared, mask, best, counts);
     else PlainScan(segment, info.metric).search(prepared, effort, mask, best, counts);
   }
+  finish();
   return best;
 }
 

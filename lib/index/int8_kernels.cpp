@@ -3,11 +3,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lib/index/int8_kernels.cpp"
 
-#undef HWY_DISABLED_TARGETS
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
-
-#include <hwy/foreach_target.h>  // before the rest
-#include <hwy/highway.h>
+#include "lib/base/kernels.hpp"  // before the rest
 
 #include <algorithm>
 
@@ -215,20 +211,20 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace cbir {
 namespace {
-HWY_EXPORT(GatheredProducts);
-HWY_EXPORT(PairDistance);
-HWY_EXPORT(Target);
+CBIR_EXPORT(GatheredProducts);
+CBIR_EXPORT(PairDistance);
+CBIR_EXPORT(Target);
 
 }  // namespace
 
 void int8_products(std::span<const std::int8_t> query, CodeRows rows, std::span<const std::uint32_t> which,
                    std::int32_t* products) {
-  HWY_DYNAMIC_DISPATCH(GatheredProducts)(query, rows, which, products);
+  CBIR_DISPATCH(GatheredProducts)(query, rows, which, products);
 }
 
-Int8Distance int8_distance() { return HWY_DYNAMIC_DISPATCH(PairDistance)(); }
+Int8Distance int8_distance() { return CBIR_DISPATCH(PairDistance)(); }
 
-const char* int8_target() { return HWY_DYNAMIC_DISPATCH(Target)(); }
+const char* int8_target() { return CBIR_DISPATCH(Target)(); }
 
 }  // namespace cbir
 #endif

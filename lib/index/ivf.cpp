@@ -1,4 +1,5 @@
 #include "lib/index/ivf.hpp"
+#include "lib/index/ivf_coarse.hpp"
 
 #include <fmt/format.h>
 
@@ -67,8 +68,9 @@ IvfStructure::IvfStructure(const Container& container, const IndexMeta& meta, co
   if (codes.size() != (rows + pq4::kBlockRows - 1) / pq4::kBlockRows * model_.shape.block_bytes())
     refuse(name_, fmt::format("the codes of segment {} are not as many as its rows", segment.number));
   codes_ = reinterpret_cast<const std::uint8_t*>(codes.data());
-  prepare_workspaces();
 }
+
+IvfStructure::~IvfStructure() = default;
 
 void IvfStructure::verify() const {
   std::vector<bool> seen(segment_.size());

@@ -9,7 +9,9 @@
 /// The last term of each is exact, and stored with the row as its factor: what a common mean adds to every score is not
 /// subject to the error of codes.
 
+#include <atomic>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "lib/index/aligned.hpp"
@@ -55,6 +57,8 @@ class IvfBuilder : public StructureBuilder {
   std::vector<float> centroids_, codebooks_, mean_;  ///< what the model refers to if it was trained here
 };
 
+class IvfCoarse;
+
 class IvfStructure : public Structure {
  public:
   /// Throws DamagedFile.
@@ -62,13 +66,31 @@ class IvfStructure : public Structure {
 
   void search(MatrixView<const float> queries, const SearchEffort& effort, const RowMask& mask, std::span<TopK> best,
               SearchCounts& counts) const override;
+  /// The lists to look into, tables, and the candidates: as many in all segments together as in one.
+  std::unique_ptr<PreparedQueries> prepare(MatrixView<const float> queries, const SearchEffort& effort,
+                                           const SearchScope& scope) const override;
+  void search_prepared(PreparedQueries& prepared, MatrixView<const float> queries, const SearchEffort& effort,
+                       const RowMask& mask, std::span<TopK> best, SearchCounts& counts) const override;
   void verify() const override;
+  ~IvfStructure() override;
 
  private:
   struct Workspace;
+  struct Visit;
+  struct Prepared;
   struct Plan;
+  class Preparation;
   class Block;
-  void prepare_workspaces();
+
+  static WorkspacePool<Workspace>& workspaces();
+  template <typename Search>
+  static void each_block(std::size_t queries, SearchCounts& counts, const Search& search);
+  std::size_t probe(const SearchEffort& effort, double share) const;
+  const IvfCoarse* first_look(std::size_t queries, std::size_t probe) const;
+  std::size_t wanted(const SearchEffort& effort, std::size_t k, double growth = 1) const;
+  Plan plan(const SearchEffort& effort, const RowMask& mask, std::size_t k) const;
+  bool few_pass(const Plan& plan) const;
+  void score(std::span<const float> query, Workspace& room, TopK& best) const;
 
   std::string name_;
   IvfModel model_;
@@ -76,7 +98,9 @@ class IvfStructure : public Structure {
   std::size_t probe_, candidates_;  ///< when a search names none
   std::span<const std::uint32_t> list_offsets_, list_rows_;
   const std::uint8_t* codes_ = nullptr;
-  std::shared_ptr<WorkspacePool<Workspace>> workspaces_;  ///< shared: deletes what is incomplete here
+  mutable std::atomic<std::uint64_t> asked_ = 0;  ///< queries until now
+  mutable std::once_flag looked_;
+  mutable std::unique_ptr<IvfCoarse> first_look_;
 };
 
 }  // namespace cbir

@@ -6,12 +6,12 @@
 #include <numeric>
 
 #include <cbir/base/parallel.hpp>
+#include <cbir/base/random.hpp>
 #include <cbir/index/scan.hpp>
 
 #include "lib/index/aligned.hpp"
 #include "lib/index/plain_scan.hpp"
 #include "lib/index/pq4_kernels.hpp"
-#include "lib/index/random.hpp"
 #include "lib/index/workspaces.hpp"
 
 namespace cbir {

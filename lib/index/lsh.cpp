@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/parallel.hpp>
@@ -34,6 +36,7 @@ class Nearest {
       : wanted_(wanted), limit_(static_cast<std::uint16_t>(bits)), counts_(bits + 1) {}
 
   std::uint16_t limit() const noexcept { return limit_; }
+  void clear() { *this = Nearest(wanted_, counts_.size() - 1); }
   void offer(std::uint32_t row, std::uint16_t distance) {
     if (distance > limit_) return;
     kept_.push_back({row, distance});
@@ -84,7 +87,7 @@ struct Scratch {
 
 /// What one thread needs to score.
 struct Scoring {
-  std::vector<std::uint32_t> rows;
+  std::vector<std::uint32_t> found, rows;  ///< in all segments, and in one
   std::vector<float> scores;
   std::vector<const Nearest*> parts;
 };
@@ -97,25 +100,19 @@ std::uint32_t returnable(const RowMask& mask, std::size_t first, std::size_t row
   return there & static_cast<std::uint32_t>(mask.words[first / 64] >> (first % 64));
 }
 
-/// Queries as the kernel wants them.
-std::vector<std::uint8_t> prepare(const Hyperplanes& planes, MatrixView<const float> queries) {
-  const std::size_t bytes = planes.code_bytes();
-  std::vector<std::uint8_t> codes(queries.rows * bytes), out(codes.size() * kHammingGroup);
-  planes.encode_queries(queries, codes);
-  for (std::size_t q = 0; q < queries.rows; ++q)
-    prepare_hamming_query(std::span(codes).subspan(q * bytes, bytes), out.data() + q * bytes * kHammingGroup);
-  return out;
-}
-
-/// One search: what is the same for all its tasks.
+/// The scan of a segment: what is the same for all its tasks.
 struct Scan {
   std::span<const std::uint8_t> codes;
   std::size_t code_bytes, rows, queries;
   const std::uint8_t* prepared;
   const RowMask& mask;
+  std::uint32_t base;  ///< of the segment's rows in the collections
 
   std::size_t group_bytes() const { return code_bytes * kHammingGroup; }
-  std::size_t tile_groups() const { return std::max<std::size_t>(1, kTileBytes / group_bytes()); }
+  std::size_t tile_groups() const { return tile_groups_of(code_bytes); }
+  static std::size_t tile_groups_of(std::size_t code_bytes) {
+    return std::max<std::size_t>(1, kTileBytes / (code_bytes * kHammingGroup));
+  }
 
   void run(std::size_t first_group, std::size_t last_group, Scratch& scratch) const {
     for (std::size_t begin = first_group; begin < last_group; begin += tile_groups())
@@ -142,12 +139,88 @@ struct Scan {
         if (found == 0) continue;
         for (found &= returnable(mask, first, rows); found != 0; found &= found - 1) {
           const auto i = static_cast<std::size_t>(std::countr_zero(found));
-          nearest.offer(static_cast<std::uint32_t>(first + i), scratch.distances[at * kHammingGroup + i]);
+          nearest.offer(base + static_cast<std::uint32_t>(first + i), scratch.distances[at * kHammingGroup + i]);
         }
       }
     }
   }
 };
+
+/// A segment that was searched; its rows in the collections begin at `base`.
+struct Part {
+  std::uint32_t base;
+  const Segment* segment;
+};
+
+/// Queries as the kernel wants them, and the nearest rows up to now.
+struct Prepared : PreparedQueries {
+  Prepared(const Hyperplanes& planes, Metric space, MatrixView<const float> queries, std::size_t candidates)
+      : metric(space),
+        wanted(candidates),
+        code_bytes(planes.code_bytes()),
+        pool([this, bits = code_bytes * 8, queries] {
+          const std::size_t tile = Scan::tile_groups_of(code_bytes) * kHammingQueries;
+          return std::make_unique<Scratch>(Scratch{std::vector<Nearest>(queries.rows, Nearest(wanted, bits)),
+                                                   std::vector<std::uint16_t>(tile * kHammingGroup),
+                                                   std::vector<std::uint32_t>(tile)});
+        }) {
+    std::vector<std::uint8_t> of_queries(queries.rows * code_bytes);
+    planes.encode_queries(queries, of_queries);
+    codes.resize(of_queries.size() * kHammingGroup);
+    for (std::size_t q = 0; q < queries.rows; ++q)
+      prepare_hamming_query(std::span(of_queries).subspan(q * code_bytes, code_bytes),
+                            codes.data() + q * code_bytes * kHammingGroup);
+  }
+
+  /// Where the rows of one more segment begin. If they would be too many to be told apart, those before are done with
+  /// first.
+  std::uint32_t add_part(const Segment& segment, MatrixView<const float> queries, std::span<TopK> best,
+                         SearchCounts& counts) {
+    if (rows + segment.size() > std::numeric_limits<std::uint32_t>::max()) finish(queries, best, counts);
+    parts.push_back({static_cast<std::uint32_t>(rows), &segment});
+    rows += segment.size();
+    return parts.back().base;
+  }
+
+  void finish(MatrixView<const float> queries, std::span<TopK> best, SearchCounts& counts) override;
+
+  Metric metric;
+  std::size_t wanted, code_bytes;
+  std::vector<std::uint8_t> codes;
+  WorkspacePool<Scratch> pool;
+  std::vector<Part> parts;
+  std::uint64_t rows = 0;  ///< of all parts
+};
+
+void Prepared::finish(MatrixView<const float> queries, std::span<TopK> best, SearchCounts& counts) {
+  if (parts.empty()) return;
+  std::atomic<std::uint64_t> scored = 0;
+  WorkspacePool<Scoring> scorings([] { return std::make_unique<Scoring>(); });
+  parallel_blocks(queries.rows, 1, [&](std::size_t q, std::size_t) {
+    scorings.with([&](Scoring& scoring) {
+      scoring.parts.clear();
+      for (const auto& scratch : pool.all()) scoring.parts.push_back(&scratch->nearest[q]);
+      Nearest::merge(scoring.parts, wanted, scoring.found);
+      std::ranges::sort(scoring.found);  // so that each segment's lie together
+      scored += scoring.found.size();
+      auto found = scoring.found.begin();
+      for (const Part& part : parts) {
+        const std::uint64_t end = std::uint64_t{part.base} + part.segment->size();
+        scoring.rows.clear();
+        for (; found != scoring.found.end() && *found < end; ++found) scoring.rows.push_back(*found - part.base);
+        scoring.scores.resize(scoring.rows.size());
+        score_rows(metric, queries.row(q), part.segment->vectors, scoring.rows, scoring.scores.data());
+        for (std::size_t i = 0; i < scoring.rows.size(); ++i)
+          best[q].offer(&scoring.scores[i], 1, part.segment->first_position + scoring.rows[i]);
+      }
+    });
+  });
+  counts.scored += scored;
+  for (const auto& scratch : pool.all())
+    for (Nearest& nearest : scratch->nearest) nearest.clear();
+  parts.clear();
+  rows = 0;
+}
 
 }  // namespace
 
@@ -168,38 +241,40 @@ LshStructure::LshStructure(const Container& container, const IndexMeta& meta, co
   codes_ = {reinterpret_cast<const std::uint8_t*>(codes.data()), codes.size()};
 }
 
+std::size_t LshStructure::wanted(const SearchEffort& effort, std::size_t k, double growth) const {
+  return std::max(effort.candidates != 0 ? effort.candidates : grown(candidates_, growth), k);
+}
+
 void LshStructure::search(MatrixView<const float> queries, const SearchEffort& effort, const RowMask& mask,
                           std::span<TopK> best, SearchCounts& counts) const {
   if (queries.rows == 0 || best[0].capacity() == 0 || mask.passing == 0) return;
-  const std::size_t asked = std::max(effort.candidates != 0 ? effort.candidates : candidates_, best[0].capacity());
-  const std::size_t wanted = std::min(asked, mask.passing);
-  const std::vector<std::uint8_t> prepared = prepare(planes_, queries);
-  const Scan scan{codes_, planes_.code_bytes(), segment_.size(), queries.rows, prepared.data(), mask};
-  const std::size_t tile = scan.tile_groups() * kHammingQueries;
-  WorkspacePool<Scratch> pool([&] {
-    return std::make_unique<Scratch>(Scratch{std::vector<Nearest>(queries.rows, Nearest(wanted, bits_)),
-                                             std::vector<std::uint16_t>(tile * kHammingGroup),
-                                             std::vector<std::uint32_t>(tile)});
-  });
-  parallel_blocks(
-      codes_.size() / scan.group_bytes(), std::max<std::size_t>(1, kTaskBytes / scan.group_bytes()),
-      [&](std::size_t begin, std::size_t end) { pool.with([&](Scratch& scratch) { scan.run(begin, end, scratch); }); });
+  Prepared alone(planes_, metric_, queries, std::min(wanted(effort, best[0].capacity()), mask.passing));
+  search_prepared(alone, queries, effort, mask, best, counts);
+  alone.finish(queries, best, counts);
+}
 
-  WorkspacePool<Scoring> scorings([] { return std::make_unique<Scoring>(); });
-  parallel_blocks(queries.rows, 1, [&](std::size_t q, std::size_t) {
-    scorings.with([&](Scoring& scoring) {
-      scoring.parts.clear();
-      for (const auto& scratch : pool.all()) scoring.parts.push_back(&scratch->nearest[q]);
-      Nearest::merge(scoring.parts, wanted, scoring.rows);
-      scoring.scores.resize(scoring.rows.size());
-      score_rows(metric_, queries.row(q), segment_.vectors, scoring.rows, scoring.scores.data());
-      for (std::size_t i = 0; i < scoring.rows.size(); ++i)
-        best[q].offer(Hit{segment_.first_position + scoring.rows[i],
-                          std::isnan(scoring.scores[i]) ? -std::numeric_limits<float>::infinity() : scoring.scores[i]});
-    });
-  });
+std::unique_ptr<PreparedQueries> LshStructure::prepare(MatrixView<const float> queries, const SearchEffort& effort,
+                                                       const SearchScope& scope) const {
+  return std::make_unique<Prepared>(planes_, metric_, queries, wanted(effort, scope.k, scope.growth));
+}
+
+void LshStructure::search_prepared(PreparedQueries& prepared, MatrixView<const float> queries, const SearchEffort&,
+                                   const RowMask& mask, std::span<TopK> best, SearchCounts& counts) const {
+  if (queries.rows == 0 || best[0].capacity() == 0 || mask.passing == 0) return;
+  auto* const mine = dynamic_cast<Prepared*>(&prepared);
+  if (mine == nullptr) throw Error(ExitCode::internal, "queries that were prepared for another type of index");
+  const Scan scan{codes_,
+                  planes_.code_bytes(),
+                  segment_.size(),
+                  queries.rows,
+                  mine->codes.data(),
+                  mask,
+                  mine->add_part(segment_, queries, best, counts)};
+  parallel_blocks(codes_.size() / scan.group_bytes(), std::max<std::size_t>(1, kTaskBytes / scan.group_bytes()),
+                  [&](std::size_t begin, std::size_t end) {
+                    mine->pool.with([&](Scratch& scratch) { scan.run(begin, end, scratch); });
+                  });
   counts.compared += segment_.size() * queries.rows;
-  counts.scored += wanted * queries.rows;
 }
 
 /// Codes that are only wrong make a search worse, not unsafe; here they are made again. A processor without fused

@@ -75,9 +75,16 @@ class LshStructure : public Structure {
   /// Rows of equal distance are taken in order, so that no thread and no other query changes what is found.
   void search(MatrixView<const float> queries, const SearchEffort& effort, const RowMask& mask, std::span<TopK> best,
               SearchCounts& counts) const override;
+  /// Queries' codes, and the candidates: as many in all segments together as in one.
+  std::unique_ptr<PreparedQueries> prepare(MatrixView<const float> queries, const SearchEffort& effort,
+                                           const SearchScope& scope) const override;
+  void search_prepared(PreparedQueries& prepared, MatrixView<const float> queries, const SearchEffort& effort,
+                       const RowMask& mask, std::span<TopK> best, SearchCounts& counts) const override;
   void verify() const override;
 
  private:
+  std::size_t wanted(const SearchEffort& effort, std::size_t k, double growth = 1) const;
+
   std::string name_;
   Segment segment_;
   Metric metric_;

@@ -3,11 +3,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lib/index/lsh_kernels.cpp"
 
-#undef HWY_DISABLED_TARGETS
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
-
-#include <hwy/foreach_target.h>  // before the rest
-#include <hwy/highway.h>
+#include "lib/base/kernels.hpp"  // before the rest
 
 #include <algorithm>
 #include <bit>
@@ -190,16 +186,16 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace cbir {
 namespace {
-HWY_EXPORT(PrepareQuery);
-HWY_EXPORT(Distances);
+CBIR_EXPORT(PrepareQuery);
+CBIR_EXPORT(Distances);
 }  // namespace
 
 void prepare_hamming_query(std::span<const std::uint8_t> code, std::uint8_t* prepared) {
-  HWY_DYNAMIC_DISPATCH(PrepareQuery)(code, prepared);
+  CBIR_DISPATCH(PrepareQuery)(code, prepared);
 }
 
 void hamming_distances(const HammingTile& tile, std::uint16_t* distances, std::uint32_t* within) {
-  HWY_DYNAMIC_DISPATCH(Distances)(tile, distances, within);
+  CBIR_DISPATCH(Distances)(tile, distances, within);
 }
 
 }  // namespace cbir

@@ -1,5 +1,6 @@
 #include "lib/index/masked_scan.hpp"
 
+#include <algorithm>
 #include <bit>
 
 #include <cbir/base/parallel.hpp>

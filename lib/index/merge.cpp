@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/text.hpp>
@@ -28,12 +29,15 @@ void check_match(const OpenedIndex& first, const OpenedIndex& other, bool allow_
                     "them all the same)",
                     described(our_name, ours.encoder, ours.fingerprint),
                     described(their_name, theirs.encoder, theirs.fingerprint)));
+  if (!allow_mismatch) check_augmentations(our_name, ours.augmentation, their_name, theirs.augmentation);
 }
 
 /// As the first index; with mismatches allowed, the encoder is that of the first which names one.
 IndexMeta joined_meta(const std::vector<OpenedIndex>& indexes) {
   IndexMeta meta = indexes.front().meta;
   meta.parameters.clear();
+  meta.cutoff.reset();
+  meta.shards.reset();
   for (const OpenedIndex& index : indexes) {
     if (index.meta.normalization == "none") meta.normalization = "none";
     if (!meta.fingerprint.empty()) continue;
@@ -56,6 +60,9 @@ MergeReport merge_indexes(const std::vector<std::string>& paths, const std::stri
     indexes.emplace_back(Container::open(path, Check::all));
     check_match(indexes.front(), indexes.back(), options.allow_mismatch);
   }
+  std::vector<ShardSource> parts;
+  for (const OpenedIndex& index : indexes) parts.push_back({index.container.name(), index.meta.shards});
+  std::optional<Shards> shards = join_shards(parts, options.partial);
   std::vector<const OpenedIndex*> sources;
   for (const OpenedIndex& index : indexes) sources.push_back(&index);
   const IndexRows rows(sources);
@@ -69,11 +76,16 @@ MergeReport merge_indexes(const std::vector<std::string>& paths, const std::stri
     for (const OpenedIndex& index : indexes) next_id = std::max(next_id, index.container.root().next_id);
 
   IndexMeta meta = joined_meta(indexes);
+  meta.shards = std::move(shards);
   ContainerWriter writer(output, options.force);
   const Fd lock = lock_replaced(output);
   write_rows(writer, kFirstSegment, rows, ids);
   build_structure(writer, meta, plan_of(indexes.front().meta), ids, output);
-  return {.rows = rows.size(), .bytes = writer.finish(next_id), .ids_kept = kept};
+  return {.rows = rows.size(),
+          .bytes = writer.finish(next_id),
+          .ids_kept = kept,
+          .cutoffs_dropped = static_cast<std::uint64_t>(
+              std::ranges::count_if(indexes, [](const OpenedIndex& index) { return index.meta.cutoff.has_value(); }))};
 }
 
 }  // namespace cbir

@@ -31,11 +31,20 @@ Metric parse_metric(std::string_view name) {
 }
 
 std::string to_json(const IndexMeta& meta) {
-  return nlohmann::json{{"type", meta.type},       {"metric", to_string(meta.metric)},
+  nlohmann::json object{{"type", meta.type},       {"metric", to_string(meta.metric)},
                         {"dim", meta.dim},         {"normalization", meta.normalization},
                         {"encoder", meta.encoder}, {"fingerprint", meta.fingerprint},
-                        {"preset", meta.preset},   {"parameters", meta.parameters}}
-      .dump();
+                        {"preset", meta.preset},   {"parameters", meta.parameters}};
+  if (!meta.augmentation.empty()) object["augmentation"] = meta.augmentation;
+  if (meta.cutoff)
+    object["cutoff"] = {
+        {"score", meta.cutoff->score}, {"precision", meta.cutoff->precision}, {"recall", meta.cutoff->recall}};
+  if (meta.shards)
+    object["shards"] = {{"parts", meta.shards->parts},
+                        {"of", meta.shards->of},
+                        {"items", meta.shards->items},
+                        {"list", meta.shards->list}};
+  return object.dump();
 }
 
 std::uint64_t IndexMeta::parameter(const std::string& key, const std::string& name) const {
@@ -58,7 +67,22 @@ IndexMeta parse_meta(std::string_view json, const std::string& name) {
     object.at("encoder").get_to(meta.encoder);
     object.at("fingerprint").get_to(meta.fingerprint);
     object.at("preset").get_to(meta.preset);
+    if (object.contains("augmentation")) object.at("augmentation").get_to(meta.augmentation);
     if (object.contains("parameters")) object.at("parameters").get_to(meta.parameters);  // not in version 1.0
+    if (object.contains("cutoff")) {
+      Cutoff& cutoff = meta.cutoff.emplace();
+      object.at("cutoff").at("score").get_to(cutoff.score);
+      object.at("cutoff").at("precision").get_to(cutoff.precision);
+      object.at("cutoff").at("recall").get_to(cutoff.recall);
+    }
+    if (object.contains("shards")) {
+      const nlohmann::json& parts = object.at("shards");
+      Shards& shards = meta.shards.emplace();
+      parts.at("parts").get_to(shards.parts);
+      parts.at("of").get_to(shards.of);
+      parts.at("items").get_to(shards.items);
+      parts.at("list").get_to(shards.list);
+    }
   } catch (const nlohmann::json::exception& error) {
     throw DamagedFile(
         fmt::format("{}: damaged index: its description cannot be read: {}", display_path(name), error.what()));

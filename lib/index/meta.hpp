@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,8 +21,11 @@ struct IndexMeta {
   std::uint64_t dim = 0;
   std::string normalization = "none";  ///< of the stored vectors: "l2" or "none"
   std::string encoder = {}, fingerprint = {}, preset = {};
+  std::string augmentation = {};  ///< as in Manifest
   std::map<std::string, std::uint64_t> parameters =
       {};  ///< of the structure: what it was made by, how far searches look
+  std::optional<Cutoff> cutoff = {};
+  std::optional<Shards> shards = {};  ///< as in IndexInfo
 
   /// Throws DamagedFile if there is no such parameter.
   std::uint64_t parameter(const std::string& key, const std::string& name) const;

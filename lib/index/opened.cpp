@@ -47,8 +47,11 @@ OpenedIndex::OpenedIndex(Container&& file) : container(std::move(file)) {
           .fingerprint = meta.fingerprint,
           .preset = meta.preset,
           .normalization = meta.normalization,
+          .augmentation = meta.augmentation,
           .parameters = meta.parameters,
-          .parts = parts_of(container)};
+          .parts = parts_of(container),
+          .cutoff = meta.cutoff,
+          .shards = meta.shards};
 }
 
 void OpenedIndex::demand_rows() const {

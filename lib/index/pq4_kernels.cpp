@@ -5,12 +5,10 @@
 #define HWY_TARGET_INCLUDE "lib/index/pq4_kernels.cpp"
 
 #define HWY_WANT_AVX3_DL  // the one with permutations of single bytes (VBMI) and sums of four (VNNI)
-#undef HWY_DISABLED_TARGETS
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
+
+#include "lib/base/kernels.hpp"  // before the rest
 
 #include <hwy/cache_control.h>
-#include <hwy/foreach_target.h>  // before the rest
-#include <hwy/highway.h>
 
 #include <bit>
 
@@ -76,7 +74,7 @@ HWY_INLINE void AddFound(const Found& found, std::uint32_t rows, std::size_t fir
   for (; rows != 0; rows &= rows - 1) {
     const auto row = static_cast<std::size_t>(std::countr_zero(rows));
     if (filter.passes(first + row))
-      scan.out->add(found.scores[row] + scan.bias, static_cast<std::uint32_t>(first + row));
+      scan.out->add(found.scores[row] + scan.bias, filter.base + static_cast<std::uint32_t>(first + row));
   }
 }
 
@@ -87,6 +85,7 @@ HWY_INLINE void AddFound(const Found& found, std::uint32_t rows, std::size_t fir
 constexpr std::size_t kTogether = 6;
 
 using Line = __m512i;
+using Sums = Line;
 
 // In assembler: among the attributes of Highway's target this instruction's is missing in 1.0.3.
 // By value, lest sums live in memory.
@@ -103,8 +102,8 @@ HWY_INLINE Line ByRow() {
 }
 
 template <std::size_t kScans>
-HWY_INLINE void ScoreBlock(const std::uint8_t* block, std::size_t lines, const Pq4Scan* scans, Line (&low)[kScans],
-                           Line (&high)[kScans]) {
+HWY_INLINE void ScoreBlock(const std::uint8_t* block, std::size_t lines, const Pq4Scan* scans, Sums (&low)[kScans],
+                           Sums (&high)[kScans]) {
   const Line factors = _mm512_loadu_si512(block);
   for (std::size_t q = 0; q < kScans; ++q) {
     const Line scaled =
@@ -127,31 +126,13 @@ HWY_INLINE void ScoreBlock(const std::uint8_t* block, std::size_t lines, const P
   }
 }
 
-HWY_INLINE void Select(Line low, Line high, std::int32_t limit, Found& found) {
-  const Line least = _mm512_set1_epi32(limit);
+HWY_INLINE void Select(const std::uint8_t* /*block*/, Line low, Line high, const Pq4Scan& scan, Found& found) {
+  const Line least = _mm512_set1_epi32(Limit(scan));
   found.rows = static_cast<std::uint32_t>(_mm512_cmpge_epi32_mask(low, least)) |
                static_cast<std::uint32_t>(_mm512_cmpge_epi32_mask(high, least)) << 16;
   if (HWY_LIKELY(found.rows == 0)) return;
   _mm512_store_si512(found.scores, low);
   _mm512_store_si512(found.scores + 16, high);
-}
-
-template <std::size_t kScans>
-void ScanBlocks(const std::uint8_t* blocks, std::size_t lines, std::size_t begin, std::size_t end, const Pq4Scan* scans,
-                const Pq4Filter& filter) {
-  const std::size_t stride = pq4::kLine * (1 + lines);
-  Found found;
-  for (std::size_t first = begin / pq4::kBlockRows * pq4::kBlockRows; first < end; first += pq4::kBlockRows) {
-    std::uint32_t within = ~0U;
-    if (first < begin) within &= ~0U << (begin - first);
-    if (end - first < pq4::kBlockRows) within &= ~0U >> (pq4::kBlockRows - (end - first));
-    Line low[kScans], high[kScans];
-    ScoreBlock<kScans>(blocks + first / pq4::kBlockRows * stride, lines, scans, low, high);
-    for (std::size_t q = 0; q < kScans; ++q) {
-      Select(low[q], high[q], Limit(scans[q]), found);
-      if (const std::uint32_t rows = found.rows & within; rows != 0) AddFound(found, rows, first, scans[q], filter);
-    }
-  }
 }
 
 #else
@@ -247,6 +228,8 @@ HWY_INLINE void ScoreBlock(const std::uint8_t* block, std::size_t lines, const P
   }
 }
 
+#endif
+
 template <std::size_t kScans>
 void ScanBlocks(const std::uint8_t* blocks, std::size_t lines, std::size_t begin, std::size_t end, const Pq4Scan* scans,
                 const Pq4Filter& filter) {
@@ -265,8 +248,6 @@ void ScanBlocks(const std::uint8_t* blocks, std::size_t lines, std::size_t begin
     }
   }
 }
-
-#endif
 
 void Scan(const std::uint8_t* blocks, std::size_t lines, std::size_t begin, std::size_t end,
           std::span<const Pq4Scan> scans, const Pq4Filter& filter) {
@@ -384,43 +365,43 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace cbir {
 namespace {
-HWY_EXPORT(Scan);
-HWY_EXPORT(InnerProducts);
-HWY_EXPORT(Ranges);
-HWY_EXPORT(Quantize);
-HWY_EXPORT(BestCodes);
-HWY_EXPORT(BestDifference);
-HWY_EXPORT(Target);
+CBIR_EXPORT(Scan);
+CBIR_EXPORT(InnerProducts);
+CBIR_EXPORT(Ranges);
+CBIR_EXPORT(Quantize);
+CBIR_EXPORT(BestCodes);
+CBIR_EXPORT(BestDifference);
+CBIR_EXPORT(Target);
 }  // namespace
 
 void pq4_scan(const std::uint8_t* blocks, std::size_t lines, std::size_t begin, std::size_t end,
               std::span<const Pq4Scan> scans, const Pq4Filter& filter) {
-  HWY_DYNAMIC_DISPATCH(Scan)(blocks, lines, begin, end, scans, filter);
+  CBIR_DISPATCH(Scan)(blocks, lines, begin, end, scans, filter);
 }
 
 void pq4_inner_products(const float* vector, const float* codebooks, std::size_t sub_quantizers, std::size_t dims,
                         float* tables) {
-  HWY_DYNAMIC_DISPATCH(InnerProducts)(vector, codebooks, sub_quantizers, dims, tables);
+  CBIR_DISPATCH(InnerProducts)(vector, codebooks, sub_quantizers, dims, tables);
 }
 
 void pq4_ranges(const float* tables, std::size_t sub_quantizers, float* smallest, float* largest) {
-  HWY_DYNAMIC_DISPATCH(Ranges)(tables, sub_quantizers, smallest, largest);
+  CBIR_DISPATCH(Ranges)(tables, sub_quantizers, smallest, largest);
 }
 
 void pq4_quantize(const float* tables, std::size_t sub_quantizers, const float* smallest, float scale,
                   std::uint8_t* bytes) {
-  HWY_DYNAMIC_DISPATCH(Quantize)(tables, sub_quantizers, smallest, scale, bytes);
+  CBIR_DISPATCH(Quantize)(tables, sub_quantizers, smallest, scale, bytes);
 }
 
 void pq4_best(const float* tables, const float* offsets, std::size_t sub_quantizers, std::uint8_t* codes) {
-  HWY_DYNAMIC_DISPATCH(BestCodes)(tables, offsets, sub_quantizers, codes);
+  CBIR_DISPATCH(BestCodes)(tables, offsets, sub_quantizers, codes);
 }
 
 void best_difference(const float* values, const float* offsets, std::size_t count, std::size_t first, Best& best) {
-  HWY_DYNAMIC_DISPATCH(BestDifference)(values, offsets, count, first, best);
+  CBIR_DISPATCH(BestDifference)(values, offsets, count, first, best);
 }
 
-std::string pq4_target() { return HWY_DYNAMIC_DISPATCH(Target)(); }
+std::string pq4_target() { return CBIR_DISPATCH(Target)(); }
 
 }  // namespace cbir
 #endif

@@ -33,10 +33,12 @@ struct Pq4Scan {
   Reservoir* out = nullptr;
 };
 
-/// Which rows of a scan may be returned: position p is the row rows[p] of the mask.
+/// Which rows of a scan may be returned: position p is the row rows[p] of the mask. And what is added to the positions
+/// in a reservoir.
 struct Pq4Filter {
   const RowMask* mask = nullptr;  ///< none: all
   const std::uint32_t* rows = nullptr;
+  std::uint32_t base = 0;
 
   bool passes(std::size_t position) const { return mask == nullptr || (*mask)[rows[position]]; }
 };

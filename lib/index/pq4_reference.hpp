@@ -35,7 +35,8 @@ inline void pq4_scan(const std::uint8_t* blocks, std::size_t lines, std::size_t 
       const std::uint8_t* block = blocks + p / pq4::kBlockRows * pq4::kLine * (1 + lines);
       const std::int32_t score = scan.bias + pq4_score(block, lines, p % pq4::kBlockRows, scan);
       scan.out->make_room();
-      if (score >= scan.out->threshold() && filter.passes(p)) scan.out->add(score, static_cast<std::uint32_t>(p));
+      if (score >= scan.out->threshold() && filter.passes(p))
+        scan.out->add(score, filter.base + static_cast<std::uint32_t>(p));
     }
   }
 }

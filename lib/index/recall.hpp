@@ -1,8 +1,8 @@
 #pragma once
-/// How often a structure finds what exact search finds: measured on queries made of the rows themselves.
+/// How often a structure finds what exact search finds: measured on its own rows, each of which is asked for as if it
+/// were not there.
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -17,16 +17,15 @@ struct Measured {
   double seconds = 0;  ///< of a query among many
 };
 
-/// Queries that are like rows and yet none: half way between a row and one of its neighbours, moved by a part of the
-/// difference of another such pair, so that they scatter as rows do. The two rows lie too near (a graph leads straight
-/// from them to their neighbours), and do not count. And the exact neighbours of the queries.
+/// Rows that ask, and their exact neighbours. A row itself does not count, and has no part in a search
+/// (Structure::search_without): so it is what a query from outside is that was drawn as rows were.
 class RecallSample {
  public:
   static constexpr std::size_t kNeighbours = 10;
 
-  /// Draws as many queries as exact search can answer in about a second. `segment` is the one segment of an index.
+  /// Draws as many queries as exact search can answer in about two seconds. `segment` is the one segment of an index.
   /// Deterministic for a seed.
-  RecallSample(const Segment& segment, Metric metric, std::size_t dim, std::uint64_t seed);
+  RecallSample(const Segment& segment, Metric metric, std::uint64_t seed);
 
   std::size_t queries() const noexcept { return truth_.size(); }
 
@@ -37,20 +36,18 @@ class RecallSample {
   double seconds_alone(const Structure& structure, const SearchEffort& effort, std::size_t count) const;
 
  private:
-  static constexpr std::size_t kExcluded = 2;
-
-  bool counts(std::size_t query, const Hit& hit) const {
-    return !excludes_ || std::ranges::find(excluded_[query], hit.id) == excluded_[query].end();
-  }
+  bool counts(std::size_t query, const Hit& hit) const { return !excludes_ || hit.id != own_[query]; }
+  /// Hits that are asked for: the row itself may be among them.
+  std::size_t found() const { return std::min(rows_, neighbours_ + 1); }
   MatrixView<const float> queries_view() const { return {queries_.data(), truth_.size(), stride_}; }
 
   std::size_t stride_;
   std::size_t rows_;
   bool excludes_;  ///< there are enough rows for it
   AlignedFloats queries_;
-  std::vector<float> truth_;                                    ///< of each query, the score of its last neighbour
-  std::size_t neighbours_;                                      ///< 10, or as many as there are rows that count
-  std::vector<std::array<std::uint64_t, kExcluded>> excluded_;  ///< of each query
+  std::vector<std::uint32_t> own_;  ///< the row that a query is
+  std::vector<float> truth_;        ///< of each query, the score of its last neighbour
+  std::size_t neighbours_;          ///< 10, or as many as there are rows
 };
 
 }  // namespace cbir

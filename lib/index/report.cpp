@@ -21,11 +21,16 @@ nlohmann::ordered_json fields(const IndexInfo& info) {
   out["normalization"] = info.normalization;
   if (!info.encoder.empty()) out["encoder"] = info.encoder;
   if (!info.fingerprint.empty()) out["fingerprint"] = info.fingerprint;
+  if (!info.augmentation.empty()) out["augmentation"] = info.augmentation;
+  if (info.shards) out["shards"] = {{"parts", info.shards->parts}, {"of", info.shards->of}};
   out["format"] = fmt::format("{}.{}", info.version_major, info.version_minor);
   out["generation"] = info.generation;
   out["bytes"] = info.bytes;
   if (info.leftover) out["leftover"] = info.leftover;
   if (!info.parameters.empty()) out["parameters"] = info.parameters;
+  if (info.cutoff)
+    out["cutoff"] = {
+        {"score", info.cutoff->score}, {"precision", info.cutoff->precision}, {"recall", info.cutoff->recall}};
   out["parts"] = info.parts;
   return out;
 }
@@ -82,6 +87,12 @@ std::string verdict(const std::string& path, const ChangeReport& report) {
   if (report.removed) done += fmt::format("removed {}; ", counted(report.removed, "row"));
   return fmt::format("{}: {}{}, {}\n", display_path(path), done, counted(report.rows, "row"),
                      human_bytes(report.bytes));
+}
+
+std::string verdict(const std::string& path, const SyncReport& report) {
+  return fmt::format("{}: {} added, {} changed, {} moved, {} removed, {} unchanged; {}, {}\n", display_path(path),
+                     report.added, report.changed, report.moved, report.removed, report.unchanged,
+                     counted(report.rows, "row"), human_bytes(report.bytes));
 }
 
 std::string verdict(const std::string& path, const MergeReport& report) {

@@ -2,6 +2,7 @@
 /// The best candidates of a search by estimated score, before any is scored exactly.
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -10,6 +11,11 @@
 #include <vector>
 
 namespace cbir {
+
+/// A float as an integer of the same order, and back: an involution.
+inline std::int32_t ordered(std::int32_t bits) { return bits ^ ((bits >> 31) & 0x7fffffff); }
+inline std::int32_t to_ordered(float x) { return ordered(std::bit_cast<std::int32_t>(x)); }
+inline float from_ordered(std::int32_t x) { return std::bit_cast<float>(ordered(x)); }
 
 /// Keeps the `keep` best of a stream of scored positions: higher scores first, of equal ones the lower position; so
 /// what is kept does not depend on the order of the stream. Room for as many again and a block more makes an addition
@@ -34,9 +40,7 @@ class Reservoir {
   }
 
   /// After make_room(), for a score of at least threshold().
-  void add(std::int32_t score, std::uint32_t position) {
-    entries_[size_++] = (std::uint64_t{static_cast<std::uint32_t>(score) ^ kSign} << 32) | ~position;
-  }
+  void add(std::int32_t score, std::uint32_t position) { entries_[size_++] = entry(score, position); }
 
   /// Lower scores cannot come in any more.
   std::int32_t threshold() const noexcept { return threshold_; }
@@ -51,6 +55,9 @@ class Reservoir {
   }
 
   std::span<std::uint64_t> entries() noexcept { return {entries_.data(), size_}; }
+  static std::uint64_t entry(std::int32_t score, std::uint32_t position) {
+    return (std::uint64_t{static_cast<std::uint32_t>(score) ^ kSign} << 32) | ~position;
+  }
   static std::int32_t score(std::uint64_t entry) { return static_cast<std::int32_t>((entry >> 32) ^ kSign); }
   static std::uint32_t position(std::uint64_t entry) { return ~static_cast<std::uint32_t>(entry); }
 

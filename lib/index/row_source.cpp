@@ -1,9 +1,15 @@
 #include "lib/index/row_source.hpp"
 
-#include <algorithm>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <numeric>
+#include <optional>
+
+#include <cbir/base/error.hpp>
 #include <cbir/base/hash.hpp>
 #include <cbir/base/parallel.hpp>
+#include <cbir/base/text.hpp>
 #include <cbir/index/vectors.hpp>
 
 #include "lib/index/find_rows.hpp"
@@ -16,6 +22,22 @@ std::size_t part_of(const std::vector<std::uint64_t>& firsts, std::uint64_t i) {
   return static_cast<std::size_t>(std::upper_bound(firsts.begin(), firsts.end(), i) - firsts.begin()) - 1;
 }
 
+/// Numbers of rows by the places in a list that they say they have. Rows of one part that have the same place (regions
+/// of one picture) stay in their order. Throws Incompatible.
+std::vector<std::uint64_t> order_of(const std::vector<std::optional<std::uint64_t>>& seqs,
+                                    const std::vector<std::uint64_t>& firsts, const std::string& name) {
+  std::vector<std::uint64_t> order(seqs.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, {}, [&](std::uint64_t i) { return seqs[i]; });
+  for (std::size_t i = 0; i < order.size(); ++i)
+    if (!seqs[order[i]] ||
+        (i > 0 && seqs[order[i]] == seqs[order[i - 1]] && part_of(firsts, order[i]) != part_of(firsts, order[i - 1])))
+      throw Incompatible(fmt::format("{} and its like cannot be joined as parts of a list: rows {}", display_path(name),
+                                     seqs[order[i]] ? fmt::format("stand at the same place, {}", *seqs[order[i]])
+                                                    : "do not say where they stand"));
+  return order;
+}
+
 }  // namespace
 
 SetRows::SetRows(std::span<const EmbeddingSet> sets, bool normalize, const std::uint64_t* first_name)
@@ -25,50 +47,80 @@ SetRows::SetRows(std::span<const EmbeddingSet> sets, bool normalize, const std::
       renames_(first_name),
       first_name_(first_name ? *first_name : 0) {
   for (const EmbeddingSet& set : sets) firsts_.push_back(firsts_.back() + set.rows());
+  if (sets.size() > 1 && sets.front().manifest() && sets.front().manifest()->shards) sort_by_seq();
 }
 
-std::size_t SetRows::set_of(std::uint64_t i) const { return part_of(firsts_, i); }
+void SetRows::sort_by_seq() {
+  std::vector<std::optional<std::uint64_t>> seqs(size());
+  parallel_blocks(seqs.size(), 256, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) seqs[i] = info(i).seq;
+  });
+  order_ = order_of(seqs, firsts_, sets_.front().name());
+}
+
+SetRows::Place SetRows::place(std::uint64_t i) const {
+  if (!order_.empty()) i = order_[i];
+  const std::size_t set = part_of(firsts_, i);
+  return {set, i - firsts_[set]};
+}
 
 void SetRows::vectors(std::uint64_t first, std::size_t count, float* out, std::size_t stride) const {
   while (count > 0) {
-    const std::size_t number = set_of(first);
-    const EmbeddingSet& set = sets_[number];
-    const std::uint64_t row = first - firsts_[number];
-    const std::size_t here = std::min<std::uint64_t>(count, set.rows() - row);
-    set.matrix().read(row, here, out, stride);
-    std::vector<VectorState> states(here);
-    parallel_blocks(here, 64, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i)
-        states[i] = prepare_vector(std::span(out + i * stride, set.dim()), normalize_);
-    });
-    for (std::size_t i = 0; i < here; ++i)
-      if (states[i] != VectorState::fine) refuse_vector(set.name(), row + i, set.row(row + i).path, states[i]);
+    const Place from = place(first);
+    const std::size_t here =
+        order_.empty() ? std::min<std::uint64_t>(count, sets_[from.set].rows() - from.row) : std::size_t{1};
+    read(from, here, out, stride);
     first += here;
     count -= here;
     out += here * stride;
   }
 }
 
+/// Successive rows of one set.
+void SetRows::read(const Place& place, std::size_t count, float* out, std::size_t stride) const {
+  const EmbeddingSet& set = sets_[place.set];
+  set.matrix().read(place.row, count, out, stride);
+  std::vector<VectorState> states(count);
+  parallel_blocks(count, 64, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i)
+      states[i] = prepare_vector(std::span(out + i * stride, set.dim()), normalize_);
+  });
+  for (std::size_t i = 0; i < count; ++i)
+    if (states[i] != VectorState::fine)
+      refuse_vector(set.name(), place.row + i, set.row(place.row + i).path, states[i]);
+}
+
 RowInfo SetRows::info(std::uint64_t i) const {
-  const std::size_t set = set_of(i);
-  RowInfo out = sets_[set].row(i - firsts_[set]);
-  if (renamed(set)) out.path = std::to_string(first_name_ + i);
+  const Place at = place(i);
+  RowInfo out = sets_[at.set].row(at.row);
+  if (renamed(at.set)) out.path = std::to_string(first_name_ + i);
   return out;
 }
 
 StoredRow SetRows::row(std::uint64_t i) const {
-  const std::size_t set = set_of(i);
+  const Place at = place(i);
   const RowInfo known = info(i);
-  return {.line = renamed(set) ? to_json_line(known) : sets_[set].row_line(i - firsts_[set]),
+  return {.line = renamed(at.set) ? to_json_line(known) : sets_[at.set].row_line(at.row),
           .path_hash = xxh3_64(as_bytes(known.path)),
           .label_hash = label_hash(known)};
 }
 
 IndexRows::IndexRows(std::vector<const OpenedIndex*> indexes) : indexes_(std::move(indexes)), firsts_({0}) {
   for (const OpenedIndex* index : indexes_) firsts_.push_back(firsts_.back() + index->info.rows);
+  if (indexes_.size() < 2 || !indexes_.front()->meta.shards) return;
+  std::vector<std::optional<std::uint64_t>> seqs(size());
+  parallel_blocks(seqs.size(), 256, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      RowPlace place;
+      const OpenedIndex& index = index_of(i, place);
+      seqs[i] = index.parse(index.segments[place.segment], place.row).seq;
+    }
+  });
+  order_ = order_of(seqs, firsts_, indexes_.front()->container.name());
 }
 
 const OpenedIndex& IndexRows::index_of(std::uint64_t i, RowPlace& place) const {
+  if (!order_.empty()) i = order_[i];
   const std::size_t number = part_of(firsts_, i);
   place = indexes_[number]->place(i - firsts_[number]);
   return *indexes_[number];

@@ -31,10 +31,12 @@ class RowSource {
   virtual StoredRow row(std::uint64_t i) const = 0;
 };
 
-/// The rows of embedding sets of one dimension, one set after another.
+/// The rows of embedding sets of one dimension, one set after another; but of parts of a list in the order of that
+/// list.
 class SetRows : public RowSource {
  public:
-  /// Rows of a bare .npy are called by their numbers in it; or by numbers from *first_name, through all sets.
+  /// Rows of a bare .npy are called by their numbers in it; or by numbers from *first_name, through all sets. Throws
+  /// Incompatible if rows of parts stand at the same place of their list, or do not say where.
   SetRows(std::span<const EmbeddingSet> sets, bool normalize, const std::uint64_t* first_name = nullptr);
 
   std::uint64_t size() const override { return firsts_.back(); }
@@ -44,17 +46,25 @@ class SetRows : public RowSource {
   RowInfo info(std::uint64_t i) const;
 
  private:
-  std::size_t set_of(std::uint64_t i) const;
+  struct Place {
+    std::size_t set = 0;
+    std::uint64_t row = 0;
+  };
+  Place place(std::uint64_t i) const;
+  void sort_by_seq();
+  void read(const Place& place, std::size_t count, float* out, std::size_t stride) const;
   bool renamed(std::size_t set) const { return renames_ && !sets_[set].manifest(); }
 
   std::span<const EmbeddingSet> sets_;
   std::vector<std::uint64_t> firsts_;  // of each set, and the end
+  std::vector<std::uint64_t> order_;   // of parts of a list: the row, counted through all sets, at each place
   bool normalize_;
   bool renames_;
   std::uint64_t first_name_;
 };
 
-/// The rows that are left of indexes of one dimension, one index after another.
+/// The rows that are left of indexes of one dimension, one index after another; but of parts of a list in the order of
+/// that list.
 class IndexRows : public RowSource {
  public:
   explicit IndexRows(std::vector<const OpenedIndex*> indexes);
@@ -70,6 +80,7 @@ class IndexRows : public RowSource {
 
   std::vector<const OpenedIndex*> indexes_;
   std::vector<std::uint64_t> firsts_;
+  std::vector<std::uint64_t> order_;  // as in SetRows
 };
 
 }  // namespace cbir

@@ -8,13 +8,9 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lib/index/scan.cpp"
 
-// Not worth their code size here: no gain over their neighbours, or vectors of unknown size, which cannot form tiles.
-#undef HWY_DISABLED_TARGETS
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
+#include "lib/base/kernels.hpp"  // before the rest
 
 #include <hwy/cache_control.h>
-#include <hwy/foreach_target.h>  // before the rest
-#include <hwy/highway.h>
 
 #include <algorithm>
 #include <cbir/index/scan.hpp>
@@ -261,31 +257,31 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace cbir {
 namespace {
-HWY_EXPORT(InnerProducts);
-HWY_EXPORT(NegativeSquaredDistances);
-HWY_EXPORT(ScoreRows);
-HWY_EXPORT(FirstAtLeast);
-HWY_EXPORT(Target);
+CBIR_EXPORT(InnerProducts);
+CBIR_EXPORT(NegativeSquaredDistances);
+CBIR_EXPORT(ScoreRows);
+CBIR_EXPORT(FirstAtLeast);
+CBIR_EXPORT(Target);
 }  // namespace
 
 void inner_products(MatrixView<const float> queries, MatrixView<const float> rows, MatrixView<float> out) {
-  HWY_DYNAMIC_DISPATCH(InnerProducts)(queries, rows, out);
+  CBIR_DISPATCH(InnerProducts)(queries, rows, out);
 }
 
 void negative_squared_distances(MatrixView<const float> queries, MatrixView<const float> rows, MatrixView<float> out) {
-  HWY_DYNAMIC_DISPATCH(NegativeSquaredDistances)(queries, rows, out);
+  CBIR_DISPATCH(NegativeSquaredDistances)(queries, rows, out);
 }
 
 void score_rows(Metric metric, std::span<const float> query, MatrixView<const float> rows,
                 std::span<const std::uint32_t> which, float* scores) {
-  HWY_DYNAMIC_DISPATCH(ScoreRows)(metric, query, rows, which, scores);
+  CBIR_DISPATCH(ScoreRows)(metric, query, rows, which, scores);
 }
 
 std::size_t first_at_least(const float* scores, std::size_t begin, std::size_t count, float threshold) {
-  return HWY_DYNAMIC_DISPATCH(FirstAtLeast)(scores, begin, count, threshold);
+  return CBIR_DISPATCH(FirstAtLeast)(scores, begin, count, threshold);
 }
 
-std::string scan_target() { return HWY_DYNAMIC_DISPATCH(Target)(); }
+std::string scan_target() { return CBIR_DISPATCH(Target)(); }
 
 }  // namespace cbir
 #endif

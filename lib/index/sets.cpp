@@ -24,11 +24,26 @@ std::string fingerprint_of(const EmbeddingSet& set) {
   return set.manifest() ? set.manifest()->fingerprint : std::string();
 }
 
+std::string augmentation_of(const EmbeddingSet& set) {
+  return set.manifest() ? set.manifest()->augmentation : std::string();
+}
+
+void check_augmentations(const std::string& name, const std::string& augmentation, const std::string& other,
+                         const std::string& other_augmentation) {
+  if (augmentation == other_augmentation) return;
+  const auto said = [](const std::string& how) { return how.empty() ? "are not augmented" : "are augmented"; };
+  throw Incompatible(
+      fmt::format("rows of {} {}, those of {} {}{}: such rows cannot be compared. Augment all rows together "
+                  "(--allow-mismatch joins them all the same)",
+                  display_path(name), said(augmentation), display_path(other), said(other_augmentation),
+                  augmentation.empty() || other_augmentation.empty() ? "" : " among others"));
+}
+
 std::vector<EmbeddingSet> open_sets(const std::vector<std::string>& names, bool allow_mismatch) {
   if (names.empty()) throw UsageError("no embedding set was given");
   std::vector<EmbeddingSet> sets;
   std::uint64_t rows = 0;
-  for (const std::string& name : names) {
+  for (const std::string& name : expand_shards(names)) {
     sets.push_back(EmbeddingSet::open(name));
     const EmbeddingSet &first = sets.front(), &set = sets.back();
     rows += set.rows();
@@ -40,11 +55,19 @@ std::vector<EmbeddingSet> open_sets(const std::vector<std::string>& names, bool 
           fmt::format("{} and {} are of different encoders; their vectors cannot be compared (--allow-mismatch "
                       "joins them all the same)",
                       described(first), described(set)));
+    if (!allow_mismatch) check_augmentations(first.name(), augmentation_of(first), set.name(), augmentation_of(set));
   }
   if (rows == 0) throw MissingInput(fmt::format("{}: there are no rows to index", display_path(names.front())));
   if (sets.front().dim() == 0)
     throw Incompatible(fmt::format("{}: vectors have no elements", display_path(names.front())));
   return sets;
+}
+
+std::optional<Shards> shards_of(const std::vector<EmbeddingSet>& sets, bool partial) {
+  std::vector<ShardSource> sources;
+  for (const EmbeddingSet& set : sets)
+    sources.push_back({set.name(), set.manifest() ? set.manifest()->shards : std::nullopt});
+  return join_shards(sources, partial);
 }
 
 std::uint64_t rows_of(const std::vector<EmbeddingSet>& sets) {

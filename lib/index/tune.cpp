@@ -8,7 +8,6 @@ namespace cbir {
 namespace {
 
 constexpr std::size_t kMostEffort = 4096;  // of what is counted, tried at most
-constexpr double kStandardErrors = 1.96;   // half the width of an estimate's interval
 
 class Tuner {
  public:
@@ -20,7 +19,7 @@ class Tuner {
 
   bool reaches(const SearchEffort& effort) const {
     const RecallEstimate found = sample_.measure(structure_, effort).recall;
-    return found.recall - (found.recall - found.low) / kStandardErrors >= std::min(target_, 1.0) || found.recall == 1;
+    return found.low >= target_ || found.recall == 1;
   }
 
   /// The least value from `from` on with which `with` reaches the target, to within a tenth; nothing if none does.

@@ -13,9 +13,9 @@ struct Tuned {
   SearchCounts counts;  ///< of all the sample's queries
 };
 
-/// The cheapest effort, by what is counted and not by time, whose recall on the sample, less a standard error, reaches
-/// the target; if none does, the furthest that was tried. What `given` names is kept. `type`: "flat", "ivf", "hnsw" or
-/// "lsh".
+/// The cheapest effort, by what is counted and not by time, whose recall reaches the target by the lower end of its
+/// interval on the sample, or is 1 there; if none does, the furthest that was tried. What `given` names is kept.
+/// `type`: "flat", "ivf", "hnsw" or "lsh".
 Tuned tune(const RecallSample& sample, const Structure& structure, const std::string& type, std::uint64_t rows,
            const SearchEffort& given, double target);
 

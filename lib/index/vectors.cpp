@@ -9,11 +9,13 @@
 
 namespace cbir {
 
-double norm(std::span<const float> vector) {
+double squared_norm(std::span<const float> vector) {
   double sum = 0;
   for (const float x : vector) sum += static_cast<double>(x) * static_cast<double>(x);
-  return std::sqrt(sum);
+  return sum;
 }
+
+double norm(std::span<const float> vector) { return std::sqrt(squared_norm(vector)); }
 
 VectorState prepare_vector(std::span<float> vector, bool normalize) {
   const double length =

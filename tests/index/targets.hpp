@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include <lib/base/targets.hpp>
 #include <tests/catch.hpp>
 
 namespace fixture {
@@ -16,17 +17,17 @@ namespace fixture {
 template <typename Name, typename Body>
 std::set<std::string> for_each_target(const Name& name, const Body& body) {
   std::set<std::string> seen;
-  for (std::int64_t all = hwy::SupportedTargets(), target = 1; all != 0; target *= 2) {
-    if ((all & target) == 0) continue;
+  for (std::int64_t all = cbir::supported_targets(); all != 0;) {
+    const std::int64_t target = all & -all;  // the lowest bit
     all &= ~target;
-    hwy::SetSupportedTargetsForTest(target);
+    cbir::restrict_targets(target);
     const std::string used = name();
     if (used == hwy::TargetName(target)) {  // else the build has no code for it
       INFO("instruction set " << used);
       body(used);
       seen.insert(used);
     }
-    hwy::SetSupportedTargetsForTest(0);
+    cbir::restrict_targets(0);
   }
   return seen;
 }
@@ -34,13 +35,13 @@ std::set<std::string> for_each_target(const Name& name, const Body& body) {
 /// Runs the body with each instruction set that this processor has, whether there is code of its own for it or not.
 template <typename Body>
 void for_each_target(const Body& body) {
-  for (std::int64_t all = hwy::SupportedTargets(), target = 1; all != 0; target *= 2) {
-    if ((all & target) == 0) continue;
+  for (std::int64_t all = cbir::supported_targets(); all != 0;) {
+    const std::int64_t target = all & -all;  // the lowest bit
     all &= ~target;
-    hwy::SetSupportedTargetsForTest(target);
+    cbir::restrict_targets(target);
     INFO("instruction set " << hwy::TargetName(target));
     body();
-    hwy::SetSupportedTargetsForTest(0);
+    cbir::restrict_targets(0);
   }
 }
 

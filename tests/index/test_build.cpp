@@ -149,3 +149,32 @@ TEST_CASE("nothing is replaced without force") {
   CHECK_THROWS_AS(build_index({folder / "a.npy"}, folder / "x.cbir", {}), OutputError);
   CHECK(read_text(folder / "x.cbir") == "old");
 }
+
+TEST_CASE("efforts that were given stay when the structure is made anew, others are found anew") {
+  const TemporaryFolder folder;
+  fixture::write_npy(folder / "x.npy", random_vectors(5000, 8, 1), 8);
+  const auto build_and_compact = [&](const BuildOptions& options) {
+    build_index({folder / "x.npy"}, folder / "x.cbir", options);
+    compact_index(folder / "x.cbir", "", false);
+    return Index::open(folder / "x.cbir").info().parameters;
+  };
+  auto parameters =
+      build_and_compact({.type = "ivf", .structure = {.lists = 37}, .effort = {.probe = 9}, .force = true});
+  CHECK(parameters.at("probe") == 9);
+  CHECK(parameters.at("lists") == 37);
+  CHECK(parameters.count("candidates_given") == 0);
+  parameters = build_and_compact({.type = "lsh", .effort = {.candidates = 77}, .force = true});
+  CHECK(parameters.at("candidates") == 77);
+  parameters = build_and_compact({.type = "hnsw", .effort = {.ef = 33}, .force = true});
+  CHECK(parameters.at("ef") == 33);
+
+  // What was found by trial depends on the rows that are left.
+  build_index({folder / "x.npy"}, folder / "x.cbir", {.type = "lsh", .force = true});
+  CHECK(Index::open(folder / "x.cbir").info().parameters.count("candidates_given") == 0);
+  const std::uint64_t candidates = Index::open(folder / "x.cbir").info().parameters.at("candidates");
+  RowSelection most;
+  for (int i = 100; i < 5000; ++i) most.paths.push_back(std::to_string(i));
+  remove_from_index(folder / "x.cbir", most);
+  compact_index(folder / "x.cbir", "", false);
+  CHECK(Index::open(folder / "x.cbir").info().parameters.at("candidates") < candidates);
+}

@@ -7,9 +7,9 @@
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/parallel.hpp>
+#include <cbir/base/random.hpp>
 #include <cbir/index/scan.hpp>
 #include <lib/index/plain_scan.hpp>
-#include <lib/index/random.hpp>
 #include <tests/catch.hpp>
 #include <tests/index/index_fixture.hpp>
 #include <tests/index/targets.hpp>
@@ -173,6 +173,25 @@ TEST_CASE("what is found depends neither on threads nor on which queries come to
                              effort)
                           .front());
     CHECK(same(alone, together));
+  }
+}
+
+TEST_CASE("the first look at centroids, which begins to pay after some queries, changes nothing") {
+  const TemporaryFolder folder;
+  const std::vector<float> queries = clustered(100, 24, 7);
+  for (const Metric metric : {Metric::cosine, Metric::dot, Metric::l2}) {
+    const Index index = Index::open(build(folder, clustered(20000, 24, 6), 24, {.metric = metric}));
+    const SearchEffort effort{.probe = 3, .candidates = 20};
+    std::vector<std::vector<Hit>> first;
+    for (std::size_t q = 0; q < 30; ++q)
+      first.push_back(search(index,
+                             {queries.begin() + static_cast<std::ptrdiff_t>(q * 24),
+                              queries.begin() + static_cast<std::ptrdiff_t>(q * 24 + 24)},
+                             effort)
+                          .front());
+    const auto later = search(index, queries, effort);
+    CHECK(same(first, {later.begin(), later.begin() + 30}));
+    CHECK(same(search(index, queries, effort), later));
   }
 }
 

@@ -74,12 +74,15 @@ Buffer after_power_loss(const Buffer& before, const std::vector<Operation>& oper
   return disk;
 }
 
-/// Runs a change on a copy of `base`, and loses power at every moment of it, many times.
-template <typename Change>
-void lose_power(const std::string& base, const TemporaryFolder& folder, std::uint64_t rows_after,
-                const Change& change) {
+std::uint64_t count_rows(const IndexInfo& info) { return info.rows; }
+
+/// Runs a change on a copy of `base`, and loses power at every moment of it, many times. `observe` tells the index
+/// before from the index after, when it gives `expected`.
+template <typename Change, typename Observe>
+void lose_power(const std::string& base, const TemporaryFolder& folder, std::uint64_t expected, const Change& change,
+                const Observe& observe) {
   const Buffer before = read_file(base);
-  const std::uint64_t rows_before = Index::open(base).size();
+  const std::uint64_t unchanged = observe(verify_index(base));
   const std::string path = folder / "lost.cbir";
   std::vector<Operation> operations;
   write_file(path, as_text(before), true);
@@ -95,14 +98,14 @@ void lose_power(const std::string& base, const TemporaryFolder& folder, std::uin
   for (std::size_t done = 0; done <= operations.size(); ++done) {
     for (int round = 0; round < 40; ++round) {
       write_file(path, as_text(after_power_loss(before, operations, done, generator)), true);
-      const std::uint64_t rows = verify_index(path).rows;  // sound in every byte
-      if (done == operations.size()) REQUIRE(rows == rows_after);
-      (rows == rows_before ? old_ones : new_ones) += 1;
-      REQUIRE((rows == rows_before || rows == rows_after));
-      if (rows != rows_before) continue;
+      const std::uint64_t found = observe(verify_index(path));  // sound in every byte
+      if (done == operations.size()) REQUIRE(found == expected);
+      (found == unchanged ? old_ones : new_ones) += 1;
+      REQUIRE((found == unchanged || found == expected));
+      if (found != unchanged) continue;
       ContainerAppender again(path);  // who comes next finishes it, over whatever was left
       change(again);
-      REQUIRE(verify_index(path).rows == rows_after);
+      REQUIRE(observe(verify_index(path)) == expected);
     }
   }
   CHECK(old_ones > 40);
@@ -117,10 +120,23 @@ TEST_CASE("an index that loses power while it grows or shrinks is the old one or
     const std::string base = fixture::grown_index(folder, type, 40, kDim);
     fixture::write_set(folder, "part4", fixture::random_vectors(40, kDim, 4), kDim, {"cat"}, {.normalization = "none"});
     const std::uint64_t rows = Index::open(base).size();
-    lose_power(base, folder, rows + 40, [&](ContainerAppender& appender) {
-      add_rows(appender, open_sets({folder / "part4"}, true), {.allow_mismatch = true});
-    });
-    lose_power(base, folder, rows - 1,
-               [&](ContainerAppender& appender) { remove_rows(appender, {.paths = {"part1/3.jpg"}, .labels = {}}); });
+    lose_power(
+        base, folder, rows + 40,
+        [&](ContainerAppender& appender) {
+          add_rows(appender, open_sets({folder / "part4"}, true), {.allow_mismatch = true});
+        },
+        count_rows);
+    lose_power(
+        base, folder, rows - 1,
+        [&](ContainerAppender& appender) { remove_rows(appender, {.paths = {"part1/3.jpg"}, .labels = {}}); },
+        count_rows);
   }
+}
+
+TEST_CASE("an index that loses power while a cut-off is stored has it or has not") {
+  const TemporaryFolder folder;
+  lose_power(
+      fixture::grown_index(folder, "flat", 40, kDim), folder, 1,
+      [&](ContainerAppender& appender) { store_cutoff(appender, {.score = .5, .precision = .9, .recall = .1}); },
+      [](const IndexInfo& info) { return std::uint64_t{info.cutoff.has_value()}; });
 }

@@ -1,38 +1,25 @@
 #include <cbir/index/scan.hpp>
 
-#include <hwy/targets.h>
-
 #include <bit>
 #include <random>
 #include <set>
 #include <string>
 #include <vector>
 
+#include <lib/base/targets.hpp>
 #include <lib/index/scan_kernels.hpp>
 #include <lib/index/scan_reference.hpp>
 #include <tests/catch.hpp>
+#include <tests/index/targets.hpp>
 
 using namespace cbir;
 
 namespace {
 
-/// Runs the body with each instruction set that this processor and this build have; says which.
+/// Runs the body with each instruction set that has a scan of its own; says which.
 template <typename Body>
 std::set<std::string> for_each_target(const Body& body) {
-  std::set<std::string> seen;
-  for (std::int64_t all = hwy::SupportedTargets(), target = 1; all != 0; target *= 2) {
-    if ((all & target) == 0) continue;
-    all &= ~target;
-    hwy::SetSupportedTargetsForTest(target);
-    const std::string name = scan_target();
-    if (name == hwy::TargetName(target)) {  // else the build has no code for it
-      INFO("instruction set " << name);
-      body(name);
-      seen.insert(name);
-    }
-    hwy::SetSupportedTargetsForTest(0);
-  }
-  return seen;
+  return fixture::for_each_target(scan_target, body);
 }
 
 bool has_fma(const std::string& target) { return !target.starts_with("SSE") && !target.starts_with("SSSE"); }

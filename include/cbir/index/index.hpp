@@ -18,6 +18,8 @@
 
 namespace cbir {
 
+class ContainerAppender;
+
 enum class Metric { cosine, dot, l2 };
 
 std::string_view to_string(Metric metric);
@@ -92,6 +94,7 @@ struct BuildOptions {
   std::uint64_t memory = 0;     ///< bytes that may be used besides what the file's pages take; 0: no limit
   bool force = false;           ///< replace an existing file
   bool allow_mismatch = false;  ///< join sets of different encoders
+  bool partial = false;         ///< though parts of a list are missing
 };
 
 /// A mean over queries, and the interval that holds the true one in 95 of 100 cases.
@@ -109,11 +112,19 @@ struct BuildReport {
   std::string reason = {};     ///< of type auto: why this one
 };
 
-/// Builds an index out of one or many sets; row ids count from 0 over all of them, in order.
-/// cosine normalises the rows. Throws UsageError (no such type), MissingInput (no rows), Incompatible (dimensions or
-/// fingerprints that differ, a zero row under cosine), DamagedFile (NaN or infinite values, with set and row),
-/// OutputError, ResourceLimit (more memory than allowed is needed; thrown before any work).
+/// Builds an index out of one or many sets; row ids count from 0 over all of them, in order. Sets of parts of a list
+/// are joined by seq, so that in whatever order they come the index is that of the set of the whole list; MissingInput
+/// names the parts that are missing. cosine normalises the rows. Throws UsageError (no such type), MissingInput (no
+/// rows), Incompatible (dimensions or fingerprints that differ, a zero row under cosine), DamagedFile (NaN or infinite
+/// values, with set and row), OutputError, ResourceLimit (more memory than allowed is needed; thrown before any work).
 BuildReport build_index(const std::vector<std::string>& sets, const std::string& output, const BuildOptions& options);
+
+/// A score from which results are to be believed, as somebody has found out and stored in an index.
+struct Cutoff {
+  double score = 0;
+  double precision = 0;  ///< that was wanted of the pairs which score at least that
+  double recall = 0;     ///< share of the relevant pairs that are among them
+};
 
 /// What an index says of itself.
 struct IndexInfo {
@@ -129,8 +140,11 @@ struct IndexInfo {
   int version_major = 0, version_minor = 0;
   std::string encoder, fingerprint, preset;  ///< empty if the sets did not name one
   std::string normalization;
+  std::string augmentation;                         ///< as in Manifest; empty: rows are as the encoder made them
   std::map<std::string, std::uint64_t> parameters;  ///< of the type
   std::map<std::string, std::uint64_t> parts;       ///< bytes by what they hold: "vectors", "rows", "unused", ...
+  std::optional<Cutoff> cutoff = {};                ///< if one was stored
+  std::optional<Shards> shards = {};                ///< if parts of a list are missing: those that are there
 };
 
 enum class Check {
@@ -207,6 +221,19 @@ struct ChangeReport {
 /// build_index; Incompatible also if a path is there already, or for a set that does not go with the index.
 ChangeReport add_to_index(const std::string& path, const std::vector<std::string>& sets, const AddOptions& options);
 
+/// What became of an index's rows. A file at another path is moved if both rows say by xxh3 that it is the same.
+struct SyncReport {
+  std::uint64_t added = 0, changed = 0, moved = 0, removed = 0, unchanged = 0;
+  std::uint64_t rows = 0;   ///< that are there now
+  std::uint64_t bytes = 0;  ///< of the index
+};
+
+/// Makes the rows of an index those of sets, by one change: a row stays, with its id, if a set has one of its path
+/// and of the same description and vector; seq and mtime do not matter. Others are removed, and rows that the index
+/// lacks are added, with new ids, as a segment of their own; so a picture that was moved or changed has a new id.
+/// Nothing to do: nothing is written. Throws as add_to_index.
+SyncReport sync_index(const std::string& path, const std::vector<std::string>& sets, bool allow_mismatch);
+
 /// Rows to be removed: those that any of these names.
 struct RowSelection {
   std::vector<std::string> paths, labels;
@@ -215,6 +242,22 @@ struct RowSelection {
 /// Removes rows, all of which may be. Throws MissingInput, with nothing changed, for a path or label that is not there.
 ChangeReport remove_from_index(const std::string& path, const RowSelection& selection);
 
+/// Stores a cut-off in an index. It stays through changes and compact_index, until the next one is stored. The index is
+/// locked from the beginning, so that nothing changes while the cut-off is looked for.
+class CutoffStore {
+ public:
+  /// Throws as add_to_index.
+  explicit CutoffStore(const std::string& path);
+  ~CutoffStore();
+  CutoffStore(CutoffStore&&) noexcept;
+
+  /// To be called once. Throws UsageError for numbers that are not finite, OutputError.
+  void store(const Cutoff& cutoff);
+
+ private:
+  std::unique_ptr<ContainerAppender> appender_;
+};
+
 /// Writes what is left of an index as one segment, ids kept, in the newest format: in its place, or as `output` if that
 /// is not empty (replaced if `force`). The structure is made anew. Throws MissingInput if no row is left.
 ChangeReport compact_index(const std::string& path, const std::string& output, bool force);
@@ -222,16 +265,19 @@ ChangeReport compact_index(const std::string& path, const std::string& output, b
 struct MergeOptions {
   bool force = false;
   bool allow_mismatch = false;  ///< join indexes of different encoders
+  bool partial = false;         ///< though parts of a list are missing
 };
 
 struct MergeReport {
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;
   bool ids_kept = false;
+  std::uint64_t cutoffs_dropped = 0;  ///< of indexes that had one: it is not of the joined rows
 };
 
-/// Builds an index out of the rows of others, of the first one's type. Ids are kept if each index's are above those of
-/// the ones before it; else all rows get new ones, from 0. Throws as build_index.
+/// Builds an index out of the rows of others, of the first one's type; those of parts of a list are joined by seq, as
+/// by build_index. Ids are kept if each index's are above those of the ones before it; else all rows get new ones, from
+/// 0. Throws as build_index.
 MergeReport merge_indexes(const std::vector<std::string>& paths, const std::string& output,
                           const MergeOptions& options);
 

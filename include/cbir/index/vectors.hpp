@@ -15,7 +15,8 @@ inline constexpr double kUnitTolerance = 1e-6;
 
 enum class VectorState { fine, not_finite, too_long, zero };
 
-/// The Euclidean norm, summed in double in order.
+/// The squared Euclidean norm and the norm, summed in double in order.
+double squared_norm(std::span<const float> vector);
 double norm(std::span<const float> vector);
 
 /// Whether the vector can be stored; `normalize` scales it to norm 1 (and refuses a zero vector).
