@@ -30,6 +30,11 @@ void check_fingerprints(const Index& index, const EmbeddingSet& vectors) {
   const std::string& ours = index.info().fingerprint;
   if (!vectors.manifest() || vectors.manifest()->fingerprint.empty() || ours.empty()) return;
   const Manifest& manifest = *vectors.manifest();
+  if (!manifest.augmentation.empty() && manifest.augmentation != index.info().augmentation)
+    throw Incompatible(
+        fmt::format("{}: its rows are averages with their neighbours, and those of {} are not, or with "
+                    "others; query with what they were made of, or insist with --allow-mismatch",
+                    display_path(vectors.name()), display_path(index.path())));
   if (manifest.fingerprint == ours) return;
   throw Incompatible(
       fmt::format("{}: vectors of encoder {} ({:.12}...), but {} holds those of {} ({:.12}...); their scores "
@@ -108,7 +113,9 @@ QueryReport query_rows(const Index& index, std::span<const std::uint64_t> positi
       RowInfo row = index.row(position);
       const std::string path = row.text ? row.path : options.prefix.apply(std::move(row.path));
       askers.push_back({.name = path,
-                        .picture = row.text ? "" : path,
+                        .picture = row.text              ? ""
+                                   : row.picture.empty() ? path
+                                                         : options.prefix.apply(std::move(row.picture)),
                         .row = index.id(position),
                         .label = std::move(row.label),
                         .text = row.text});

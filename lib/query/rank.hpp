@@ -28,6 +28,10 @@ class Ranker {
   QueryReport& report() { return report_; }
 
  private:
+  std::vector<std::vector<Hit>> search(MatrixView<const float> queries, std::size_t k,
+                                       const std::vector<Asker>& askers);
+  /// Results that are looked for, some of which may then be cut off.
+  std::size_t depth() const;
   Ranking make(Asker asker, const std::vector<Hit>& hits) const;
   void count(const Ranking& ranking, const std::vector<Hit>& hits);
 

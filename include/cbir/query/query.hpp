@@ -16,26 +16,23 @@
 #include <cbir/index/index.hpp>
 #include <cbir/query/ranking.hpp>
 #include <cbir/query/terms.hpp>
+#include <cbir/query/verifier.hpp>
+#include <cbir/rerank/improved_search.hpp>
 #include <cbir/store/rows.hpp>
 #include <cbir/store/set.hpp>
 
 namespace cbir {
-
-/// Shows paths that begin with `from` with `to` in its place.
-struct PathPrefix {
-  std::string from = {}, to = {};
-
-  std::string apply(std::string path) const;
-  std::string undo(std::string path) const;  ///< the inverse
-};
 
 struct QueryOptions {
   std::size_t k = 10;                    ///< results a query, at most
   std::optional<double> min_score = {};  ///< results below it are left out
   bool exclude_self = false;             ///< leave a row that asks out of its own ranking (query_rows)
   PathPrefix prefix = {};
-  SearchEffort effort = {};           ///< how far to look
-  const RowFilter* filter = nullptr;  ///< of this index: rows that may be found; none: all
+  SearchEffort effort = {};                  ///< how far to look
+  const RowFilter* filter = nullptr;         ///< of this index: rows that may be found; none: all
+  const ImprovedSearch* improved = nullptr;  ///< of this index; none: vectors are compared as they are
+  /// Of this index: ranks results by keypoints, before `k` and `min_score` cut them; none: by vectors alone.
+  const Verifier* verifier = nullptr;
 };
 
 struct QueryReport {
