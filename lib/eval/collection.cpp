@@ -6,14 +6,19 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
+#include <numeric>
 #include <span>
 
 #include <cbir/base/error.hpp>
+#include <cbir/base/file.hpp>
 #include <cbir/base/parallel.hpp>
 #include <cbir/base/text.hpp>
 #include <cbir/index/scan.hpp>
 #include <cbir/index/vectors.hpp>
+#include <cbir/rerank/vectors.hpp>
 #include <cbir/store/set.hpp>
+
+#include "lib/eval/improved.hpp"
 
 namespace cbir {
 namespace {
@@ -52,15 +57,17 @@ class PaddedMatrix {
 }  // namespace
 
 struct Collection::Impl {
-  std::string name, fingerprint;
+  std::string name, fingerprint, augmentation;
   Metric metric = Metric::cosine;
   std::optional<Index> index;       ///< this,
   std::optional<EmbeddingSet> set;  ///< or this
   std::optional<PaddedMatrix> matrix;
   std::once_flag matrix_read;
+  std::optional<Vectors> improved;  ///< instead of the rows' own vectors
+  std::optional<Vectors> asking;    ///< what these rows ask with, if it is not `improved`
 
   std::size_t rows() const { return index ? static_cast<std::size_t>(index->size()) : set->rows(); }
-  std::size_t dim() const { return index ? index->dim() : set->dim(); }
+  std::size_t dim() const { return improved ? improved->dim() : index ? index->dim() : set->dim(); }
   RowInfo row(std::size_t i) const { return index ? index->row(i) : set->row(i); }
 
   void open_index(const std::optional<Metric>& wanted);
@@ -68,13 +75,16 @@ struct Collection::Impl {
 
   /// Copies rows for a comparison by `by`. Thread-safe.
   void read(std::size_t first, std::size_t count, PaddedMatrix& out, std::size_t to, Metric by) const;
-  const PaddedMatrix& in_memory();
+  /// The same for rows that ask.
+  void read_queries(std::span<const std::size_t> rows, PaddedMatrix& out, Metric by) const;
+  MatrixView<const float> in_memory();
 };
 
 void Collection::Impl::open_index(const std::optional<Metric>& wanted) {
   index = Index::open(name);
   metric = index->info().metric;
   fingerprint = index->info().fingerprint;
+  augmentation = index->info().augmentation;
   if (wanted && *wanted != metric)
     throw Incompatible(
         fmt::format("{}: an index for the metric {}; expected {}; build one for it, or evaluate the set itself",
@@ -83,12 +93,19 @@ void Collection::Impl::open_index(const std::optional<Metric>& wanted) {
 
 void Collection::Impl::open_set(const std::optional<Metric>& wanted) {
   set = EmbeddingSet::open(name);
-  if (set->manifest()) fingerprint = set->manifest()->fingerprint;
+  if (set->manifest()) {
+    fingerprint = set->manifest()->fingerprint;
+    augmentation = set->manifest()->augmentation;
+  }
   if (wanted) metric = *wanted;
   else if (set->manifest()) metric = parse_metric(set->manifest()->metric);
 }
 
 void Collection::Impl::read(std::size_t first, std::size_t count, PaddedMatrix& out, std::size_t to, Metric by) const {
+  if (improved) {
+    for (std::size_t i = 0; i < count; ++i) std::ranges::copy(improved->row(first + i), out.row(to + i).begin());
+    return;
+  }
   if (set) {
     set->matrix().read(first, count, out.row(to).data(), out.stride());
   } else {
@@ -99,14 +116,28 @@ void Collection::Impl::read(std::size_t first, std::size_t count, PaddedMatrix& 
       refuse_vector(name, first + i, row(first + i).path, state);
 }
 
-const PaddedMatrix& Collection::Impl::in_memory() {
+void Collection::Impl::read_queries(std::span<const std::size_t> rows, PaddedMatrix& out, Metric by) const {
+  if (asking) {
+    for (std::size_t i = 0; i < rows.size(); ++i) std::ranges::copy(asking->row(rows[i]), out.row(i).begin());
+    return;
+  }
+  for (std::size_t i = 0; i < rows.size();) {  // a run of neighbours at a time
+    std::size_t count = 1;
+    while (i + count < rows.size() && rows[i + count] == rows[i] + count) ++count;
+    read(rows[i], count, out, i, by);
+    i += count;
+  }
+}
+
+MatrixView<const float> Collection::Impl::in_memory() {
+  if (improved) return improved->padded();
   std::call_once(matrix_read, [&] {
     PaddedMatrix all(rows(), dim());
     parallel_blocks(rows(), kReadRows,
                     [&](std::size_t begin, std::size_t end) { read(begin, end - begin, all, begin, metric); });
     matrix = std::move(all);
   });
-  return *matrix;
+  return matrix->padded();
 }
 
 Collection::Collection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -123,86 +154,133 @@ Collection Collection::open(const std::string& name, std::optional<Metric> metri
   return Collection(std::move(impl));
 }
 
+bool Collection::is_name_of_one(const std::string& name) {
+  for (const char* ending : {".cbir", ".npy", ".json"})
+    if (name.ends_with(ending)) return true;
+  return name != "-" && !exists(name) && exists(set_paths(name).npy);
+}
+
 const std::string& Collection::name() const noexcept { return impl_->name; }
 std::size_t Collection::rows() const noexcept { return impl_->rows(); }
 std::size_t Collection::dim() const noexcept { return impl_->dim(); }
 Metric Collection::metric() const noexcept { return impl_->metric; }
 const std::string& Collection::fingerprint() const noexcept { return impl_->fingerprint; }
 
-std::vector<std::optional<std::string>> Collection::labels(const LabelTable* table) const {
-  std::vector<std::optional<std::string>> all(rows());
+const std::string& Collection::augmentation() const noexcept { return impl_->augmentation; }
+
+std::string Collection::picture_path(std::size_t row) const { return impl_->row(row).picture_path(); }
+
+LabelledRows Collection::labelled_rows(const LabelTable* table) const {
+  LabelledRows all{.labels = std::vector<std::optional<std::string>>(rows()),
+                   .names = std::vector<std::string>(rows())};
   parallel_blocks(rows(), 1024, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       RowInfo row = impl_->row(i);
-      all[i] = table ? table->label_of(row.path) : std::move(row.label);
+      all.labels[i] = table ? table->label_of(row.path) : std::move(row.label);
+      all.names[i] = std::move(row.path);
     }
   });
   return all;
 }
 
+void Collection::improve(Collection* queries, const Improvements& improvements, bool allow_mismatch) {
+  if (metric() != Metric::cosine) demand_cosine(name(), to_string(metric()), "what was asked for");
+  Vectors database = Vectors::load(name());
+  std::optional<Vectors> asking;
+  if (queries) asking = Vectors::load(queries->name());
+  cbir::improve(database, asking, improvements, allow_mismatch);
+  impl_->improved = std::move(database);
+  if (queries) queries->impl_->improved = std::move(*asking);
+  else impl_->asking = std::move(asking);
+}
+
 void Collection::score_all(const Collection& queries,
                            const std::function<void(std::size_t, MatrixView<const float>)>& consume) const {
-  const std::size_t count = queries.rows();
-  if (impl_->index) {  // shares the work among threads itself
+  std::vector<std::size_t> all(queries.rows());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  score_rows(queries, all, consume);
+}
+
+void Collection::score_rows(const Collection& queries, std::span<const std::size_t> query_rows,
+                            const std::function<void(std::size_t, MatrixView<const float>)>& consume) const {
+  const std::size_t count = query_rows.size();
+  if (impl_->index && !impl_->improved) {  // shares the work among threads itself
     PaddedMatrix block(std::min(count, kIndexQueries), dim());
     for (std::size_t first = 0; first < count; first += kIndexQueries) {
       const std::size_t size = std::min(kIndexQueries, count - first);
-      queries.impl_->read(first, size, block, 0, metric());
+      queries.impl_->read_queries(query_rows.subspan(first, size), block, metric());
       impl_->index->score_all(block.unpadded(size), [&](std::size_t begin, MatrixView<const float> scores) {
         consume(first + begin, scores);
       });
     }
     return;
   }
-  const MatrixView<const float> database = impl_->in_memory().padded();
+  const MatrixView<const float> database = impl_->in_memory();
   const auto kernel = metric() == Metric::l2 ? negative_squared_distances : inner_products;
   const std::size_t fitting = kScoreBytes / sizeof(float) / rows() / kTile * kTile;
   const std::size_t grain = std::clamp<std::size_t>(fitting, 1, kQueries);
   parallel_blocks(count, grain, [&](std::size_t begin, std::size_t end) {
     PaddedMatrix block(end - begin, dim());
-    queries.impl_->read(begin, end - begin, block, 0, metric());
+    queries.impl_->read_queries(query_rows.subspan(begin, end - begin), block, metric());
     std::vector<float> scores((end - begin) * rows());
     kernel(block.padded(), database, MatrixView<float>(scores.data(), end - begin, rows()));
     consume(begin, MatrixView<const float>(scores.data(), end - begin, rows()));
   });
 }
 
-namespace {
+std::vector<float> Collection::score_pairs(const Collection& queries, std::span<const RowPair> pairs) const {
+  const auto kernel = metric() == Metric::l2 ? negative_squared_distances : inner_products;
+  std::vector<float> scores(pairs.size());
+  parallel_blocks(pairs.size(), kReadRows, [&](std::size_t begin, std::size_t end) {
+    PaddedMatrix query(1, dim()), row(1, dim());
+    for (std::size_t i = begin; i < end; ++i) {
+      queries.impl_->read_queries({&pairs[i].query, 1}, query, metric());
+      impl_->read(pairs[i].row, 1, row, 0, metric());
+      kernel(query.padded(), row.padded(), MatrixView<float>(&scores[i], 1, 1));
+    }
+  });
+  return scores;
+}
 
-void check_comparable(const Collection& database, const Collection& queries, bool allow_mismatch) {
-  if (queries.dim() != database.dim())
+void Collection::check_queries(const Collection& queries, bool allow_mismatch) const {
+  if (queries.dim() != dim())
     throw Incompatible(fmt::format("{} has vectors of {} dimensions, {} of {}; queries and database must agree",
-                                   display_path(queries.name()), queries.dim(), display_path(database.name()),
-                                   database.dim()));
-  if (allow_mismatch || queries.fingerprint() == database.fingerprint()) return;
+                                   display_path(queries.name()), queries.dim(), display_path(name()), dim()));
+  if (allow_mismatch) return;
+  // Queries are as the encoder made them, or from the very augmentation of the database.
+  if (!queries.augmentation().empty() && queries.augmentation() != augmentation())
+    throw Incompatible(fmt::format(
+        "{}: its rows are averages with their neighbours, and those of {} are not, or with others; query with "
+        "what they were made of (--allow-mismatch does it all the same)",
+        display_path(queries.name()), display_path(name())));
+  if (queries.fingerprint() == fingerprint()) return;
   const auto known = [](const Collection& c) {
     return c.fingerprint().empty() ? std::string("not known") : c.fingerprint().substr(0, 12);
   };
   throw Incompatible(
       fmt::format("{} and {} are of different encoders (fingerprints {} and {}); their vectors cannot be "
                   "compared (--allow-mismatch does it all the same)",
-                  display_path(queries.name()), display_path(database.name()), known(queries), known(database)));
+                  display_path(queries.name()), display_path(name()), known(queries), known(*this)));
 }
 
-}  // namespace
-
-LabelReport evaluate_collection(const CollectionEvaluation& evaluation, const EvaluationProgress& progress) {
+Scores evaluate_collection(const CollectionEvaluation& evaluation, const EvaluationProgress& progress) {
   const Collection database = Collection::open(evaluation.database, evaluation.metric);
   std::optional<Collection> others;
   if (evaluation.queries) {
     others = Collection::open(*evaluation.queries, std::nullopt);
-    check_comparable(database, *others, evaluation.allow_mismatch);
+    database.check_queries(*others, evaluation.allow_mismatch);
   }
   const Collection& queries = others ? *others : database;
 
   std::optional<LabelTable> table;
   if (evaluation.labels) table.emplace(*evaluation.labels);
-  const auto database_labels = database.labels(table ? &*table : nullptr);
-  const auto query_labels = others ? others->labels(table ? &*table : nullptr) : database_labels;
+  const LabelledRows rows = database.labelled_rows(table ? &*table : nullptr);
+  std::optional<LabelledRows> query_rows;
+  if (others) query_rows = others->labelled_rows(table ? &*table : nullptr);
 
   std::mutex mutex;
   std::uint64_t done = 0;
-  const ScoreSource scores = [&](const auto& consume) {
+  const ScoreSource source = [&](const auto& consume) {
     database.score_all(queries, [&](std::size_t first, MatrixView<const float> block) {
       consume(first, block);
       if (!progress) return;
@@ -210,7 +288,16 @@ LabelReport evaluate_collection(const CollectionEvaluation& evaluation, const Ev
       progress(done += block.rows, queries.rows());
     });
   };
-  return evaluate_labels(database_labels, query_labels, !others, scores, evaluation.measures);
+  Scores found = evaluation.improve.any() || evaluation.augment
+                     ? evaluate_improved(evaluation, rows, query_rows, progress)
+                     : evaluate_labels(rows, others ? *query_rows : rows, !others, source, evaluation.measures);
+  if (!others && !database.augmentation().empty())
+    found.remarks.push_back(fmt::format(
+        "the rows of {} are averages with their neighbours, and the rows that ask took part in them: queries from "
+        "outside score lower; --augment on the set that it was made of shows a split into queries and database, too",
+        display_path(database.name())));
+  found.subject = others ? fmt::format("{}, queried with {}", database.name(), others->name()) : database.name();
+  return found;
 }
 
 }  // namespace cbir

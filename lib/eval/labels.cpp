@@ -4,138 +4,158 @@
 
 #include <algorithm>
 #include <limits>
-#include <map>
+#include <mutex>
 #include <span>
 #include <string_view>
 #include <unordered_map>
 
 #include <cbir/base/error.hpp>
-#include <cbir/base/text.hpp>
 
+#include "best.hpp"
+#include "histogram.hpp"
+#include "measures.hpp"
 #include "ranks.hpp"
 
 namespace cbir {
 namespace {
 
-constexpr std::uint32_t kUnlabelled = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 
 /// Labels as numbers, and the rows that have each.
 struct Classes {
-  std::vector<std::string> names;
-  std::vector<std::uint32_t> of_query;              ///< kUnlabelled, or a number that may have no rows
+  std::vector<std::string_view> names;
+  std::vector<std::uint32_t> of_row, of_query;      ///< kNone: unlabelled; a query's may have no rows
   std::vector<std::vector<std::uint32_t>> members;  ///< positions, ascending
-  std::uint64_t unlabelled_rows = 0;
 };
 
-Classes number_labels(const std::vector<std::optional<std::string>>& database,
-                      const std::vector<std::optional<std::string>>& queries) {
+Classes number_labels(const LabelledRows& database, const LabelledRows& queries) {
   Classes classes;
   std::unordered_map<std::string_view, std::uint32_t> numbers;
-  const auto number = [&](const std::string& label) {
-    const auto [found, fresh] = numbers.try_emplace(label, static_cast<std::uint32_t>(classes.names.size()));
+  const auto number = [&](const std::optional<std::string>& label) {
+    if (!label) return kNone;
+    const auto [found, fresh] = numbers.try_emplace(*label, static_cast<std::uint32_t>(classes.names.size()));
     if (fresh) {
-      classes.names.push_back(label);
+      classes.names.emplace_back(*label);
       classes.members.emplace_back();
     }
     return found->second;
   };
-  for (std::uint32_t i = 0; i < database.size(); ++i) {
-    if (database[i]) classes.members[number(*database[i])].push_back(i);
-    else ++classes.unlabelled_rows;
-  }
-  for (const auto& label : queries) classes.of_query.push_back(label ? number(*label) : kUnlabelled);
+  for (const auto& label : database.labels) classes.of_row.push_back(number(label));
+  for (const auto& label : queries.labels) classes.of_query.push_back(number(label));
+  for (std::uint32_t row = 0; row < classes.of_row.size(); ++row)
+    if (classes.of_row[row] != kNone) classes.members[classes.of_row[row]].push_back(row);
   return classes;
 }
 
-/// What one query contributes to the means, in a row of numbers: map, mrr, r-precision, then P, R and hit a cut-off.
-class Measures {
- public:
-  explicit Measures(const std::vector<std::size_t>& cutoffs) : cutoffs_(cutoffs) {}
+std::uint64_t unlabelled(const std::vector<std::uint32_t>& classes) {
+  return static_cast<std::uint64_t>(std::ranges::count(classes, kNone));
+}
 
-  std::size_t size() const { return 3 + 3 * cutoffs_.size(); }
+std::string name_of(const LabelledRows& rows, std::size_t row) {
+  return rows.names.empty() ? fmt::format("{}", row) : rows.names[row];
+}
 
-  void measure(std::span<const std::uint64_t> ranks, std::span<double> out) const {
-    const auto relevant = static_cast<double>(ranks.size());
-    double sum = 0;
-    for (std::size_t i = 0; i < ranks.size(); ++i) sum += static_cast<double>(i + 1) / static_cast<double>(ranks[i]);
-    const auto within = [&](std::uint64_t k) {
-      return static_cast<double>(std::ranges::upper_bound(ranks, k) - ranks.begin());
-    };
-    out[0] = sum / relevant;
-    out[1] = 1.0 / static_cast<double>(ranks.front());
-    out[2] = within(ranks.size()) / relevant;
-    for (std::size_t c = 0; c < cutoffs_.size(); ++c) {
-      const double found = within(cutoffs_[c]);
-      out[3 + 3 * c] = found / static_cast<double>(cutoffs_[c]);
-      out[4 + 3 * c] = found / relevant;
-      out[5 + 3 * c] = found > 0 ? 1 : 0;
-    }
-  }
-
-  /// Means over `queries`, rows of `values`, added in their order.
-  LabelScores mean(std::span<const double> values, std::span<const std::size_t> queries) const {
-    std::vector<double> sums(size());
-    for (const std::size_t query : queries)
-      for (std::size_t m = 0; m < size(); ++m) sums[m] += values[query * size() + m];
-    LabelScores scores;
-    scores.queries = queries.size();
-    for (double& sum : sums) sum /= static_cast<double>(queries.size());
-    scores.map = sums[0];
-    scores.mrr = sums[1];
-    scores.r_precision = sums[2];
-    for (std::size_t c = 0; c < cutoffs_.size(); ++c) {
-      scores.precision.push_back(sums[3 + 3 * c]);
-      scores.recall.push_back(sums[4 + 3 * c]);
-      scores.hit.push_back(sums[5 + 3 * c]);
-    }
-    return scores;
-  }
-
- private:
-  const std::vector<std::size_t>& cutoffs_;
-};
-
-/// Measures every query as its scores come in; queries that do not count are left zero.
+/// Measures queries as their scores come in.
 class Evaluation {
  public:
-  Evaluation(const Classes& classes, const Measures& measures, std::size_t database, bool leave_one_out)
-      : classes_(classes),
-        measures_(measures),
-        database_(database),
+  Evaluation(const LabelledRows& database, const LabelledRows& queries, bool leave_one_out,
+             const LabelEvaluation& options)
+      : classes_(number_labels(database, queries)),
         leave_one_out_(leave_one_out),
-        values_(classes.of_query.size() * measures.size()) {}
-
-  bool counts(std::size_t query) const { return classes_.of_query[query] != kUnlabelled && relevant_count(query) > 0; }
-
-  std::uint64_t relevant_count(std::size_t query) const {
-    return classes_.members[classes_.of_query[query]].size() - (leave_one_out_ ? 1 : 0);
+        details_(options.details),
+        measures_(options.cutoffs, most_relevant()),
+        place_(queries.labels.size(), kNone) {
+    scores_.protocol = "labels";
+    scores_.measures = measures_.names();
+    scores_.group_kind = "class";
+    for (std::size_t query = 0; query < place_.size(); ++query) {
+      const std::uint32_t of_query = classes_.of_query[query];
+      if (of_query == kNone || relevant_count(of_query) == 0) continue;
+      place_[query] = static_cast<std::uint32_t>(scores_.queries.size());
+      scores_.queries.push_back({.query = name_of(queries, query),
+                                 .group = std::string(classes_.names[of_query]),
+                                 .relevant = relevant_count(of_query),
+                                 .values = std::vector<double>(measures_.size())});
+    }
+    count_rest();
   }
 
   /// Thread-safe for different queries.
-  void consume(std::size_t first_query, MatrixView<const float> scores) {
-    if (scores.cols != database_ || first_query + scores.rows > classes_.of_query.size())
+  void consume(std::size_t first_query, MatrixView<const float> block) {
+    if (block.cols != classes_.of_row.size() || first_query + block.rows > place_.size())
       throw Error(ExitCode::internal, "scores do not have the shape of the evaluation");
+    Worker worker;
+    for (std::size_t i = 0; i < block.rows; ++i)
+      if (place_[first_query + i] != kNone) evaluate(first_query + i, block.row(i), worker);
+    if (!details_.curves) return;
+    const std::lock_guard lock(mutex_);
+    curve_.add(worker.curve);
+    histogram_.add(worker.histogram);
+  }
+
+  Scores finish(const LabelledRows& database) && {
+    scores_.precision_at = curve_.mean();
+    scores_.distribution = histogram_.distribution();
+    name_items(database);
+    return std::move(scores_);
+  }
+
+ private:
+  /// What a thread needs for a block of queries, and what it adds up.
+  struct Worker {
     RankCounter counter;
     std::vector<std::uint32_t> others;
-    for (std::size_t i = 0; i < scores.rows; ++i) {
-      const std::size_t query = first_query + i;
-      if (!counts(query)) continue;
-      check_finite(query, scores.row(i));
-      std::span<const std::uint32_t> relevant = classes_.members[classes_.of_query[query]];
-      if (leave_one_out_) {
-        others.clear();
-        std::ranges::copy_if(relevant, std::back_inserter(others), [&](std::uint32_t p) { return p != query; });
-        relevant = others;
-      }
-      const auto ranks =
-          counter.ranks(scores.row(i), relevant, leave_one_out_ ? std::optional<std::size_t>(query) : std::nullopt);
-      measures_.measure(ranks, std::span(values_).subspan(query * measures_.size(), measures_.size()));
+    PrecisionCurve curve;
+    ScoreHistogram histogram;
+  };
+
+  std::uint64_t relevant_count(std::uint32_t of_query) const {
+    return classes_.members[of_query].size() - (leave_one_out_ ? 1 : 0);
+  }
+
+  std::uint64_t most_relevant() const {
+    std::uint64_t most = 0;
+    for (const auto& members : classes_.members) most = std::max<std::uint64_t>(most, members.size());
+    return most;
+  }
+
+  void evaluate(std::size_t query, std::span<const float> scores, Worker& worker) {
+    check_finite(query, scores);
+    std::span<const std::uint32_t> relevant = classes_.members[classes_.of_query[query]];
+    std::optional<std::size_t> self;
+    if (leave_one_out_) {
+      self = query;
+      worker.others.clear();
+      std::ranges::copy_if(relevant, std::back_inserter(worker.others),
+                           [&](std::uint32_t row) { return row != query; });
+      relevant = worker.others;
+    }
+    const auto ranks = worker.counter.ranks(scores, relevant, self);
+    QueryScores& result = scores_.queries[place_[query]];
+    measures_.measure(ranks, relevant.size(), result.values);
+    if (details_.top > 0) keep_ranking(query, scores, self, ranks, worker.counter, result);
+    if (!details_.curves) return;
+    worker.curve.add(ranks, relevant.size());
+    worker.histogram.add(scores.first(self.value_or(scores.size())));
+    if (self) worker.histogram.add(scores.subspan(*self + 1));
+    for (const RankCounter::Item& item : worker.counter.relevant()) worker.histogram.mark_relevant(item.score);
+  }
+
+  /// Items are positions until name_items().
+  void keep_ranking(std::size_t query, std::span<const float> scores, std::optional<std::size_t> self,
+                    std::span<const std::uint64_t> ranks, const RankCounter& counter, QueryScores& result) const {
+    std::uint64_t rank = 0;
+    for (const std::uint32_t row : best_positions(scores, details_.top, self)) {
+      const bool relevant = classes_.of_row[row] == classes_.of_query[query];
+      result.top.push_back({row, ++rank, scores[row], relevant ? Mark::relevant : Mark::irrelevant});
+    }
+    const auto below = static_cast<std::size_t>(std::ranges::upper_bound(ranks, rank) - ranks.begin());
+    for (std::size_t i = below; i < std::min(ranks.size(), below + details_.missed); ++i) {
+      const RankCounter::Item& item = counter.relevant()[i];
+      result.missed.push_back({item.position, ranks[i], item.score, Mark::relevant});
     }
   }
 
-  std::span<const double> values() const { return values_; }
-
- private:
   static void check_finite(std::size_t query, std::span<const float> scores) {
     const std::size_t bad = find_not_finite(scores);
     if (bad == scores.size()) return;
@@ -145,63 +165,72 @@ class Evaluation {
                     query, bad, scores[bad]));
   }
 
-  const Classes& classes_;
-  const Measures& measures_;
-  std::size_t database_;
-  bool leave_one_out_;
-  std::vector<double> values_;
-};
+  void count_rest() {
+    const std::uint64_t queries = unlabelled(classes_.of_query), rows = unlabelled(classes_.of_row);
+    const std::uint64_t alone = place_.size() - queries - scores_.queries.size();
+    const auto classes = std::ranges::count_if(classes_.members, [](const auto& members) { return !members.empty(); });
+    scores_.counts = {{"queries_unlabelled", queries},
+                      {"queries_alone", alone},
+                      {"rows", classes_.of_row.size()},
+                      {"rows_unlabelled", rows},
+                      {"classes", static_cast<std::uint64_t>(classes)}};
+    remark(queries, "{} query without a label is left out of the means",
+           "{} queries without a label are left out of the means");
+    remark(alone, "{} query whose label no other row has is left out of the means",
+           "{} queries whose labels no other row has are left out of the means");
+    remark(rows, "{} row without a label is a wrong answer to every query",
+           "{} rows without a label are wrong answers to every query");
+    if (scores_.queries.empty())
+      throw MissingInput(
+          fmt::format("nothing to evaluate: of {} queries {} have no label and {} share theirs with no other "
+                      "row of the database; --labels FILE.tsv gives labels",
+                      place_.size(), queries, alone));
+  }
 
-std::vector<std::pair<std::string, LabelScores>> mean_per_class(const Classes& classes, const Measures& measures,
-                                                                const Evaluation& evaluation,
-                                                                std::span<const std::size_t> counted) {
-  std::map<std::string_view, std::vector<std::size_t>, decltype(&natural_less)> queries_of(natural_less);
-  for (const std::size_t query : counted) queries_of[classes.names[classes.of_query[query]]].push_back(query);
-  std::vector<std::pair<std::string, LabelScores>> means;
-  for (const auto& [name, queries] : queries_of) means.emplace_back(name, measures.mean(evaluation.values(), queries));
-  return means;
-}
+  void remark(std::uint64_t count, const char* one, const char* many) {
+    if (count > 0) scores_.remarks.push_back(fmt::format(fmt::runtime(count == 1 ? one : many), count));
+  }
+
+  /// Puts numbers of Scores::items, which are those that rankings hold, for positions.
+  void name_items(const LabelledRows& database) {
+    std::vector<std::uint32_t> numbers(details_.top > 0 ? database.labels.size() : 0, kNone);
+    const auto rename = [&](JudgedItem& item) {
+      std::uint32_t& number = numbers[item.item];
+      if (number == kNone) {
+        number = static_cast<std::uint32_t>(scores_.items.size());
+        scores_.items.push_back(name_of(database, item.item));
+      }
+      item.item = number;
+    };
+    for (QueryScores& query : scores_.queries) {
+      std::ranges::for_each(query.top, rename);
+      std::ranges::for_each(query.missed, rename);
+    }
+  }
+
+  Classes classes_;
+  bool leave_one_out_;
+  DetailOptions details_;
+  RankMeasures measures_;
+  std::vector<std::uint32_t> place_;  ///< of each query in scores_; kNone: it does not count
+  Scores scores_;
+  std::mutex mutex_;  // for what follows
+  PrecisionCurve curve_;
+  ScoreHistogram histogram_;
+};
 
 }  // namespace
 
-LabelReport evaluate_labels(const std::vector<std::optional<std::string>>& database_labels,
-                            const std::vector<std::optional<std::string>>& query_labels, bool leave_one_out,
-                            const ScoreSource& scores, const LabelEvaluation& options) {
-  if (std::ranges::find(options.cutoffs, std::size_t{0}) != options.cutoffs.end())
-    throw UsageError("a cut-off of 0 makes no sense; give numbers from 1");
-  if (database_labels.size() >= kUnlabelled)
-    throw ResourceLimit(fmt::format("{} rows: an evaluation takes fewer than {}", database_labels.size(), kUnlabelled));
-  if (leave_one_out && database_labels != query_labels)
+Scores evaluate_labels(const LabelledRows& database, const LabelledRows& queries, bool leave_one_out,
+                       const ScoreSource& source, const LabelEvaluation& options) {
+  if (database.labels.size() >= kNone || queries.labels.size() >= kNone)
+    throw ResourceLimit(fmt::format("{} rows and {} queries: an evaluation takes fewer than {} of each",
+                                    database.labels.size(), queries.labels.size(), kNone));
+  if (leave_one_out && database.labels != queries.labels)
     throw Error(ExitCode::internal, "leave-one-out with queries that are not the database");
-
-  const Classes classes = number_labels(database_labels, query_labels);
-  const Measures measures(options.cutoffs);
-  Evaluation evaluation(classes, measures, database_labels.size(), leave_one_out);
-
-  LabelReport report;
-  report.cutoffs = options.cutoffs;
-  report.database = database_labels.size();
-  report.database_unlabelled = classes.unlabelled_rows;
-  for (const auto& members : classes.members) {
-    report.classes += !members.empty();
-    report.single_classes += members.size() == 1;
-  }
-  std::vector<std::size_t> counted;
-  for (std::size_t query = 0; query < query_labels.size(); ++query) {
-    if (!query_labels[query]) ++report.skipped_unlabelled;
-    else if (!evaluation.counts(query)) ++report.skipped_alone;
-    else counted.push_back(query);
-  }
-  if (counted.empty())
-    throw MissingInput(
-        fmt::format("nothing to evaluate: of {} queries {} have no label and {} share theirs with no other "
-                    "row of the database; --labels FILE.tsv gives labels",
-                    query_labels.size(), report.skipped_unlabelled, report.skipped_alone));
-
-  scores([&](std::size_t first_query, MatrixView<const float> block) { evaluation.consume(first_query, block); });
-  report.all = measures.mean(evaluation.values(), counted);
-  if (options.per_class) report.per_class = mean_per_class(classes, measures, evaluation, counted);
-  return report;
+  Evaluation evaluation(database, queries, leave_one_out, options);
+  source([&](std::size_t first_query, MatrixView<const float> block) { evaluation.consume(first_query, block); });
+  return std::move(evaluation).finish(database);
 }
 
 }  // namespace cbir

@@ -3,33 +3,31 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/file.hpp>
 #include <cbir/base/text.hpp>
 
+#include "lines.hpp"
+
 namespace cbir {
 namespace {
 
-struct Line {
-  std::string query, result;
+struct Result {
   std::uint64_t rank = 0;
+  double score = 0;
+  std::string name;
 };
 
-/// Fields between blanks and tabs.
-std::vector<std::string_view> words(std::string_view line) {
-  std::vector<std::string_view> found;
-  for (std::size_t begin = 0; (begin = line.find_first_not_of(" \t", begin)) != std::string_view::npos;) {
-    const std::size_t end = std::min(line.find_first_of(" \t", begin), line.size());
-    found.push_back(line.substr(begin, end - begin));
-    begin = end;
-  }
-  return found;
-}
+struct Line {
+  std::string query;
+  Result result;
+};
 
 bool is_trec(std::string_view line) {
-  const auto fields = words(line);
+  const auto fields = words_of(line);
   return fields.size() == 6 && fields[1] == "Q0";
 }
 
@@ -48,10 +46,14 @@ class Parser {
   std::vector<RankedQuery> sorted() {
     std::vector<RankedQuery> ranking;
     for (Query& query : queries_) {
-      std::ranges::sort(query.results, {}, &std::pair<std::uint64_t, std::string>::first);
+      std::ranges::sort(query.results, {}, &Result::rank);
       check_ranks(query);
-      ranking.push_back({std::move(query.name), {}});
-      for (auto& [rank, result] : query.results) ranking.back().results.push_back(std::move(result));
+      RankedQuery& ranked = ranking.emplace_back();
+      ranked.query = std::move(query.name);
+      for (Result& result : query.results) {
+        ranked.results.push_back(std::move(result.name));
+        ranked.scores.push_back(result.score);
+      }
     }
     return ranking;
   }
@@ -59,7 +61,7 @@ class Parser {
  private:
   struct Query {
     std::string name;
-    std::vector<std::pair<std::uint64_t, std::string>> results;
+    std::vector<Result> results;
   };
 
   [[noreturn]] void fail(std::string_view found) const {
@@ -69,31 +71,33 @@ class Parser {
   }
 
   Line parse(std::string_view line) const {
-    const auto fields = trec_ ? words(line) : split(line, '\t');
-    if (fields.size() != (trec_ ? 6U : 4U)) fail(fmt::format("found {}", counted(fields.size(), "column")));
+    const auto fields = trec_ ? words_of(line) : split(line, '\t');
+    const bool fits = trec_ ? fields.size() == 6 : fields.size() == 4 || fields.size() == 6;  // 6: of --verify
+    if (!fits) fail(fmt::format("found {}", counted(fields.size(), "column")));
     Line parsed;
     const std::string_view rank = fields[trec_ ? 3 : 1], score = fields[trec_ ? 4 : 2];
-    if (double value = 0; !parse_number(score, value)) fail(fmt::format("'{}' is no score", display_path(score)));
-    if (!parse_number(rank, parsed.rank) || (parsed.rank == 0 && !trec_))
+    if (!parse_number(score, parsed.result.score) || !std::isfinite(parsed.result.score))
+      fail(fmt::format("'{}' is no score", display_path(score)));
+    if (!parse_number(rank, parsed.result.rank) || (parsed.result.rank == 0 && !trec_))
       fail(fmt::format("'{}' is no rank", display_path(rank)));
     parsed.query = trec_ ? percent_decode(fields[0]) : tsv_unescape(fields[0]);
-    parsed.result = trec_ ? percent_decode(fields[2]) : tsv_unescape(fields[3]);
+    parsed.result.name = trec_ ? percent_decode(fields[2]) : tsv_unescape(fields[3]);
     return parsed;
   }
 
   void add(Line line) {
     const auto [found, fresh] = numbers_.try_emplace(line.query, queries_.size());
     if (fresh) queries_.push_back({line.query, {}});
-    queries_[found->second].results.emplace_back(line.rank, std::move(line.result));
+    queries_[found->second].results.push_back(std::move(line.result));
   }
 
   void check_ranks(const Query& query) const {
-    const std::uint64_t first = trec_ && query.results.front().first == 0 ? 0 : 1;
+    const std::uint64_t first = trec_ && query.results.front().rank == 0 ? 0 : 1;
     for (std::size_t i = 0; i < query.results.size(); ++i) {
-      if (query.results[i].first == first + i) continue;
-      const bool twice = i > 0 && query.results[i].first == query.results[i - 1].first;
+      if (query.results[i].rank == first + i) continue;
+      const bool twice = i > 0 && query.results[i].rank == query.results[i - 1].rank;
       throw DamagedFile(fmt::format("{}: rank {} of query {} {}; expected each rank from {} to {} once",
-                                    display_path(name_), twice ? query.results[i].first : first + i,
+                                    display_path(name_), twice ? query.results[i].rank : first + i,
                                     display_path(query.name), twice ? "stands twice" : "is missing", first,
                                     first + query.results.size() - 1));
     }

@@ -86,7 +86,10 @@ void RankCounter::count(std::span<const float> scores) {
 std::span<const std::uint64_t> RankCounter::ranks(std::span<const float> scores,
                                                   std::span<const std::uint32_t> relevant,
                                                   std::optional<std::size_t> left_out) {
-  if (relevant.empty()) return {};
+  if (relevant.empty()) {
+    items_.clear();
+    return {};
+  }
   sort_relevant(scores, relevant);
   prepare_bins();
   in_gap_.assign(items_.size(), 0);

@@ -24,12 +24,15 @@ class RankCounter {
   std::span<const std::uint64_t> ranks(std::span<const float> scores, std::span<const std::uint32_t> relevant,
                                        std::optional<std::size_t> left_out);
 
- private:
   struct Item {
     float score;
     std::uint32_t position;
   };
 
+  /// The relevant items that ranks() was last given, in the order of the ranks.
+  std::span<const Item> relevant() const { return {items_.data(), items_.empty() ? 0 : items_.size() - 1}; }
+
+ private:
   void sort_relevant(std::span<const float> scores, std::span<const std::uint32_t> relevant);
   void prepare_bins();
   float bin(float score) const;

@@ -30,6 +30,13 @@ TEST_CASE("A ranking of cbir-query is read back, escapes undone") {
   CHECK(ranking[1].results == Results{"x/c.jpg"});
 }
 
+TEST_CASE("What keypoints prove stands behind the path and is not looked at") {
+  const auto found = cbir::parse_ranking("q\t1\t300.5\ta b\t80\t1,0,0,0,1,0,0,0,1\nq\t2\t0.5\tc\t0\t-\n", "run");
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].results == Results{"a b", "c"});
+  CHECK(found[0].scores == std::vector<double>{300.5, .5});
+}
+
 TEST_CASE("A TREC run is known by its Q0, whatever separates its columns") {
   const auto ranking = cbir::parse_ranking("q%201 Q0 b 2 0.5 tag\nq%201\tQ0\ta%09\t1\t0.9\ttag\n", "run");
   REQUIRE(ranking.size() == 1);

@@ -1,19 +1,30 @@
 #pragma once
-/// Copy detection: each query is a doctored copy, and its one right answer is the original. The manifest of cbir-doctor
-/// says which that is.
+/// Copy detection: queries are doctored copies, whose one right answer is the original, and distractors, which have
+/// none. The manifest of cbir-doctor says which is which.
+///
+/// Of each query that has an original, with its rank r: first, 1 if r = 1; mrr, 1 / r; r@10, 1 if r <= 10; all 0 if it
+/// is not in the ranking. Of all pairs of a query and a result together, in the order of their scores, those of equal
+/// score as one step: micro_ap, the sum over steps of precision times what recall grows by; recall@p90, the highest
+/// recall at which precision is at least .9, and threshold@p90, the score down to which that is (Douze et al., The 2021
+/// Image Similarity Dataset and Challenge, 2021; whose program breaks ties instead, wrong pairs first). Recall is of
+/// all copies that have an original, retrieved or not. A further result that answers to the name of the original is
+/// junk.
 
 #include <cstdint>
+#include <optional>
 #include <string>
-#include <utility>
+#include <string_view>
 #include <vector>
 
+#include <cbir/eval/collection.hpp>
 #include <cbir/eval/ranking_file.hpp>
+#include <cbir/eval/scores.hpp>
 
 namespace cbir {
 
 struct CopyTruth {
   std::string copy;      ///< below the manifest's folder
-  std::string original;  ///< as it was given to cbir-doctor
+  std::string original;  ///< as it was given to cbir-doctor; empty: a distractor
   std::string attack;
 };
 
@@ -22,27 +33,27 @@ struct CopyTruth {
 std::vector<CopyTruth> read_copy_manifest(const std::string& path);
 std::vector<CopyTruth> parse_copy_manifest(std::string_view text, const std::string& name);
 
-/// Means over copies; a copy whose original is not in its ranking has rank infinity.
-struct CopyScores {
-  std::uint64_t queries = 0;
-  std::uint64_t first_count = 0;  ///< originals at rank 1
-  double first = 0;               ///< their share
-  double mrr = 0;                 ///< of 1 / rank of the original
-  double recall_10 = 0;           ///< share of originals at ranks 1 to 10
-};
-
-struct CopyReport {
-  CopyScores all;
-  std::vector<std::pair<std::string, CopyScores>> per_attack;  ///< in the order of the manifest
-  std::vector<std::string> missing;   ///< copies that the ranking has no query for; they count as not found
-  std::uint64_t unknown_queries = 0;  ///< queries that the manifest does not name; they do not count
-  std::uint64_t longest = 0;          ///< results of the query that has most
-  bool any_found = false;             ///< whether any original stands in the ranking of its copy
-};
-
 /// A query stands for the copy, and a result for the original, whose path are whole trailing components of its own
-/// ("copies/birds/owl.jpg" for "birds/owl.jpg"; the longest such copy).
-/// Throws Incompatible if no query is a copy of the manifest, or two queries are the same one.
-CopyReport evaluate_copies(const std::vector<CopyTruth>& truth, const std::vector<RankedQuery>& ranking);
+/// ("copies/birds/owl.jpg" for "birds/owl.jpg"; the longest such copy). Queries are those of the manifest, groups are
+/// attacks. Counts: first_count; distractors; queries_missing, copies that have no ranking, which count as not found;
+/// queries_unknown, which the manifest does not name and do not count. Measures of an attack are those of its copies,
+/// micro-averages those of its pairs, distractors included.
+/// Throws Incompatible if no query is a copy of the manifest, or two queries are the same one; MissingInput if all are
+/// distractors.
+Scores evaluate_copies(const std::vector<CopyTruth>& truth, const std::vector<RankedQuery>& ranking,
+                       const DetailOptions& details = {});
+
+struct CopySearch {
+  std::string database, queries;      ///< sets or indexes
+  std::optional<Metric> metric = {};  ///< instead of the database's own
+  bool allow_mismatch = false;        ///< take queries of another encoder
+  Improvements improve = {};          ///< what is done to the vectors first
+  DetailOptions details = {};
+};
+
+/// The same of all pairs of a query and a row of the database, scored exactly. Throws as Collection::open,
+/// Collection::check_queries and Collection::improve, too.
+Scores evaluate_copies(const std::vector<CopyTruth>& truth, const CopySearch& search,
+                       const EvaluationProgress& progress = {});
 
 }  // namespace cbir

@@ -1,5 +1,6 @@
 #pragma once
-/// Rankings read back from files: the TSV of cbir-query (`query, rank, score, path`) and TREC runs (`qid Q0 docid rank
+/// Rankings read back from files: the TSV of cbir-query (`query, rank, score, path`, and of
+/// --verify inliers and model, which do not count) and TREC runs (`qid Q0 docid rank
 /// score tag`), told apart by their first line.
 
 #include <string>
@@ -10,7 +11,8 @@ namespace cbir {
 
 struct RankedQuery {
   std::string query;
-  std::vector<std::string> results;  ///< paths, best first
+  std::vector<std::string> results = {};  ///< paths, best first
+  std::vector<double> scores = {};        ///< one a result
 };
 
 /// Queries in the order of their first lines. Ranks decide, not the order of lines; those of a query must be 1 to n (in
