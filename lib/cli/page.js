@@ -1,13 +1,13 @@
 'use strict';
-// j and k go from query to query, the arrow keys from card to card. The page is complete without this.
+// j and k go from query to query (or pair to pair), the arrow keys from card to card. The page is complete without this.
 addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const queries = [...document.querySelectorAll('.query')];
+  const queries = [...document.querySelectorAll('.query, .match')];
   const here = document.activeElement;
   const card = here.closest('.card');
   const step = { j: 1, k: -1 }[event.key];
   if (step) {
-    let at = queries.indexOf(here.closest('.query'));
+    let at = queries.indexOf(here.closest('.query, .match'));
     if (at < 0) at = queries.findLastIndex((query) => query.getBoundingClientRect().top <= 20);
     const next = queries[Math.min(Math.max(at + step, 0), queries.length - 1)];
     if (!next) return;

@@ -8,10 +8,12 @@
 
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <system_error>
 
 #include <cbir/base/log.hpp>
 #include <cbir/base/text.hpp>
@@ -50,6 +52,14 @@ int fail(ExitCode code, const std::string& message) {
 void occupy_standard_descriptors() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
     if (fcntl(fd, F_GETFD) == -1) open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+std::string unwritable_output(const std::string& reason) {
+  return fmt::format("standard output: cannot be written: {}", reason);
+}
+
+std::string internal_error(const std::exception& error) {
+  return fmt::format("internal error, please report it: {}", error.what());
 }
 
 /// CLI11's message, but for a word that is no sub-command, of which it only says that there must be one.
@@ -101,6 +111,7 @@ Program::~Program() { set_log_sink({}); }
 
 int Program::run(int argc, char** argv, const std::function<ExitCode()>& body) {
   occupy_standard_descriptors();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond `ulimit -f` is an output that failed, and no reason to be killed
   connect_logging(info_.name, false, false);
   try {
     return parse_and_run(argc, argv, body);
@@ -108,8 +119,11 @@ int Program::run(int argc, char** argv, const std::function<ExitCode()>& body) {
     return fail(error.code(), error.what());
   } catch (const std::bad_alloc&) {
     return fail(ExitCode::resource, "out of memory");
+  } catch (const std::system_error& error) {
+    if (std::ferror(stdout)) return fail(ExitCode::output, unwritable_output(error.code().message()));
+    return fail(ExitCode::internal, internal_error(error));
   } catch (const std::exception& error) {
-    return fail(ExitCode::internal, fmt::format("internal error, please report it: {}", error.what()));
+    return fail(ExitCode::internal, internal_error(error));
   }
 }
 
@@ -124,8 +138,7 @@ int Program::parse_and_run(int argc, char** argv, const std::function<ExitCode()
   } catch (const CLI::ParseError& error) {
     throw UsageError(fmt::format("{}; try {} --help", explain(app_, error), info_.name));
   }
-  if (std::fflush(stdout) != 0 || std::ferror(stdout))
-    throw OutputError(fmt::format("standard output: cannot be written: {}", std::strerror(errno)));
+  if (std::fflush(stdout) != 0 || std::ferror(stdout)) throw OutputError(unwritable_output(std::strerror(errno)));
   return static_cast<int>(code);
 }
 

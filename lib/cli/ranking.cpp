@@ -1,13 +1,15 @@
 #include <cbir/cli/ranking.hpp>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <iterator>
-#include <nlohmann/json.hpp>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/text.hpp>
+
+#include "json_field.hpp"
 
 namespace cbir {
 namespace {
@@ -24,6 +26,9 @@ class TsvWriter final : public RankingWriter {
       line_.clear();
       fmt::format_to(std::back_inserter(line_), "{}\t{}\t{}\t", query, ++rank, format_score(row.score));
       line_ += nul_ ? row.path : tsv_escape(row.path);
+      if (row.proof)
+        fmt::format_to(std::back_inserter(line_), "\t{}\t{}", row.proof->inliers,
+                       format_transform(row.proof->transform));
       line_ += nul_ ? '\0' : '\n';
       out_.write(line_);
     }
@@ -40,12 +45,6 @@ class TsvWriter final : public RankingWriter {
   std::string line_;
 };
 
-/// `"key":"text"`, or `"key_b64":"..."` if the text is not UTF-8.
-std::string json_field(std::string_view key, const std::string& text) {
-  if (is_utf8(text)) return fmt::format("\"{}\":{}", key, nlohmann::json(text).dump());
-  return fmt::format("\"{}_b64\":\"{}\"", key, base64_encode(text));
-}
-
 class JsonlWriter final : public RankingWriter {
  public:
   explicit JsonlWriter(OutputFile& out) : out_(out) {}
@@ -61,6 +60,9 @@ class JsonlWriter final : public RankingWriter {
                      format_score(row.score), json_field("path", row.path));
       if (row.label) line_ += ',' + json_field("label", *row.label);
       if (row.text) line_ += ",\"text\":true";
+      if (row.proof) append_proof(*row.proof);
+      if (!row.picture.empty()) line_ += ',' + json_field("picture", row.picture);
+      if (row.box) fmt::format_to(std::back_inserter(line_), ",\"box\":[{}]", fmt::join(*row.box, ","));
       line_ += "}\n";
       out_.write(line_);
     }
@@ -76,6 +78,13 @@ class JsonlWriter final : public RankingWriter {
   }
 
  private:
+  void append_proof(const RankedProof& proof) {
+    const std::string transform = proof.transform ? '[' + format_transform(proof.transform) + ']' : "null";
+    fmt::format_to(std::back_inserter(line_),
+                   ",\"similarity\":{},\"inliers\":{},\"verified\":{},\"verification\":{:.3f},\"model\":{}",
+                   format_score(proof.similarity), proof.inliers, proof.verified, proof.score, transform);
+  }
+
   OutputFile& out_;
   std::string line_;
 };
@@ -118,6 +127,13 @@ RankingFormat parse_ranking_format(std::string_view name) {
 std::string format_score(float score) {
   std::string text = fmt::format("{:.6f}", score);
   if (text == "-0.000000") text.erase(0, 1);
+  return text;
+}
+
+std::string format_transform(const std::optional<std::array<double, 9>>& transform) {
+  if (!transform) return "-";
+  std::string text;
+  for (const double x : *transform) text += fmt::format("{}{:.9g}", text.empty() ? "" : ",", x == 0 ? 0.0 : x);
   return text;
 }
 

@@ -19,7 +19,7 @@ int scaled(int length, double scale) { return std::max(1, static_cast<int>(std::
 Thumbnail make_thumbnail(const std::string& path, const ThumbnailOptions& options) {
   Thumbnail thumbnail;
   try {
-    Image image = decode_image(read_file(path, kMaxFileBytes), options.decode);
+    Image image = decode_image(read_file(find_picture(path), kMaxFileBytes), options.decode);
     const double scale = static_cast<double>(options.side) / std::max(image.width, image.height);
     if (scale < 1) image = resize(image, scaled(image.width, scale), scaled(image.height, scale), Filter::bicubic);
     thumbnail.jpeg = encode_jpeg(image, options.quality);

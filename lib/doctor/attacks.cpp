@@ -4,12 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 #include <cbir/base/text.hpp>
-#include <cbir/image/resize.hpp>
 
-#include "watermark.hpp"
+#include "parts.hpp"
 
 namespace cbir {
 
@@ -32,87 +30,47 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kStrengths = {"light", "medium", "strong"};
 
-template <typename T>
-T by_strength(Strength strength, T light, T medium, T strong) {
-  return strength == Strength::light ? light : strength == Strength::medium ? medium : strong;
-}
-
-/// A share of a length in whole pixels, at least one.
-int scaled(int length, double factor) { return std::max(1, static_cast<int>(std::lround(length * factor))); }
-
-Image crop_attack(const Image& image, Strength strength, Random& random) {
-  const double kept = by_strength(strength, 0.85, 0.7, 0.5);
-  const int width = scaled(image.width, kept), height = scaled(image.height, kept);
-  const auto left = static_cast<int>(random.below(static_cast<std::size_t>(image.width - width + 1)));
-  const auto top = static_cast<int>(random.below(static_cast<std::size_t>(image.height - height + 1)));
-  return crop(image, left, top, width, height);
-}
-
-Image recompress_attack(const Image& image, Strength strength, Random&) {
-  return decode_image(encode_jpeg(image, recompression_quality(strength)));
-}
-
-Image shrink_attack(const Image& image, Strength strength, Random&) {
-  const double factor = by_strength(strength, 0.75, 0.5, 0.25);
-  return resize(image, scaled(image.width, factor), scaled(image.height, factor), Filter::bicubic);
-}
-
-Image mirror_attack(const Image& image, Strength, Random&) { return apply_orientation(image, 2); }
-
-Image border_attack(const Image& image, Strength strength, Random& random) {
-  using Colour = std::array<std::uint8_t, 3>;
-  constexpr std::array<Colour, 6> kColours = {
-      {{0, 0, 0}, {255, 255, 255}, {128, 128, 128}, {96, 16, 16}, {24, 40, 96}, {232, 200, 64}}};
-  const Colour colour = kColours[random.below(kColours.size())];
-  const int width = scaled(std::min(image.width, image.height), by_strength(strength, 0.04, 0.08, 0.16));
-  Image framed(image.width + 2 * width, image.height + 2 * width);
-  for (std::size_t i = 0; i < framed.data.size(); ++i) framed.data[i] = colour[i % 3];
-  for (int y = 0; y < image.height; ++y) std::copy_n(image.row(y), image.width * 3, framed.row(y + width) + width * 3);
-  return framed;
-}
-
-Image watermark_attack(const Image& image, Strength strength, Random& random) {
-  constexpr std::array<const char*, 6> kTexts = {"SAMPLE",    "PREVIEW",         "STOCK PHOTO",
-                                                 "COPYRIGHT", "www.example.com", "(c) 2024 Example"};
-  Watermark mark;
-  mark.text = kTexts[random.below(kTexts.size())];
-  mark.opacity = by_strength(strength, 0.3, 0.5, 0.7);
-  mark.span = by_strength(strength, 0.6, 0.85, 0.65);
-  mark.lines = by_strength(strength, 1, 1, 3);
-  mark.rising = random.below(2) == 1;
-  mark.tilt = random.between(-5, 5);
-  return draw_watermark(image, mark);
-}
-
 constexpr std::array kAttacks = {
     Attack{"watermark", "semi-transparent text across: small and faint, across and half opaque, three bold lines",
            watermark_attack},
+    Attack{"logo", "an emblem in a corner, 20, 35 or 55 % of the short side", logo_attack},
     Attack{"crop", "a part of 85, 70 or 50 % of each side, anywhere in the picture", crop_attack},
+    Attack{"border", "a frame of 4, 8 or 16 % of the short side, in one of six colours", border_attack},
+    Attack{"collage", "one of 2, 4 or 9 tiles; the others are drawings", collage_attack},
+    Attack{"screenshot", "in a viewer's window, in a post on a telephone, on a page in a browser", screenshot_attack},
     Attack{"recompress", "JPEG at quality 50, 20 or 10", recompress_attack},
     Attack{"shrink", "to 75, 50 or 25 % of each side", shrink_attack},
+    Attack{"blur", "by a Gaussian whose sigma is 0.5, 1 or 2 % of the short side", blur_attack},
+    Attack{"noise", "Gaussian, with a deviation of 12, 25 or 50 of 255", noise_attack},
+    Attack{"colour", "other hue, saturation, contrast and brightness, a little, clearly or crudely", colour_attack},
+    Attack{"grey", "most of the colour gone, all of it, or as a photocopy", grey_attack},
     Attack{"mirror", "left and right exchanged, at any strength", mirror_attack},
-    Attack{"border", "a frame of 4, 8 or 16 % of the short side, in one of six colours", border_attack},
+    Attack{"rotate5", "turned by 2.5, 5 or 10 degrees, either way, on black or white", rotate5_attack},
+    Attack{"rotate90", "a quarter turn to the left or the right, at any strength", rotate90_attack},
+    Attack{"perspective", "as photographed from one side, which tapers by up to 8, 16 or 30 %", perspective_attack},
 };
 
 bool recompresses(const AttackChain::Step& step) { return step.attack->apply == recompress_attack; }
 
-AttackChain::Step parse_step(std::string_view text) {
+/// What follows the colon in `text`; medium if there is none.
+Strength parse_strength(std::string_view text) {
   const std::size_t colon = text.find(':');
-  const std::string_view name = text.substr(0, colon);
+  if (colon == std::string_view::npos) return Strength::medium;
+  const auto strength = std::ranges::find(kStrengths, text.substr(colon + 1));
+  if (strength == kStrengths.end())
+    throw UsageError(fmt::format("'{}': no such strength; there are light, medium and strong", display_path(text)));
+  return static_cast<Strength>(strength - kStrengths.begin());
+}
+
+AttackChain::Step parse_step(std::string_view text) {
+  const std::string_view name = text.substr(0, text.find(':'));
   const auto attack = std::ranges::find(kAttacks, name, &Attack::name);
   if (attack == kAttacks.end()) {
     std::string known;
     for (const Attack& each : kAttacks) known += fmt::format("{}{}", known.empty() ? "" : ", ", each.name);
     throw UsageError(fmt::format("'{}': no such attack; there are {}", display_path(name), known));
   }
-  AttackChain::Step step{&*attack, Strength::medium};
-  if (colon != std::string_view::npos) {
-    const auto strength = std::ranges::find(kStrengths, text.substr(colon + 1));
-    if (strength == kStrengths.end())
-      throw UsageError(fmt::format("'{}': no such strength; there are light, medium and strong", display_path(text)));
-    step.strength = static_cast<Strength>(strength - kStrengths.begin());
-  }
-  return step;
+  return {&*attack, parse_strength(text)};
 }
 
 }  // namespace
@@ -138,10 +96,17 @@ AttackChain parse_attack_chain(std::string_view text) {
   return chain;
 }
 
-std::vector<AttackChain> default_attack_chains() {
+std::vector<AttackChain> parse_attacks(std::string_view text) {
+  if (text != "all" && !text.starts_with("all:")) return {parse_attack_chain(text)};
+  const Strength strength = parse_strength(text);
   std::vector<AttackChain> chains;
-  for (const char* text : {"watermark", "crop", "recompress", "shrink", "mirror", "border", "watermark+crop+recompress",
-                           "mirror+border", "crop+shrink+recompress", "border+watermark"})
+  for (const Attack& attack : kAttacks) chains.push_back({{{&attack, strength}}});
+  return chains;
+}
+
+std::vector<AttackChain> default_attack_chains() {
+  std::vector<AttackChain> chains = parse_attacks("all");
+  for (const char* text : {"watermark+crop+recompress", "mirror+border", "crop+shrink+recompress", "border+watermark"})
     chains.push_back(parse_attack_chain(text));
   return chains;
 }

@@ -29,18 +29,54 @@ std::uint64_t hash_of(std::uint64_t seed, std::string_view identity, std::string
   return xxh3_64(as_bytes(fmt::format("{}\n{}\n{}", seed, purpose, identity)));
 }
 
-/// The pictures to doctor, in the order of the list. Those with the smallest hashes are taken, so that a picture's
-/// chance does not depend on what else is in the list.
-std::vector<std::string> choose(const std::vector<std::string>& paths, std::uint64_t count, std::uint64_t seed) {
-  if (count == 0 || count >= paths.size()) return paths;
+/// For each picture of the list whether it is drawn. Those with the smallest hashes are, so that a picture's chance
+/// does not depend on what else is in the list.
+std::vector<bool> draw(const std::vector<std::string>& paths, std::uint64_t count, std::uint64_t seed,
+                       std::string_view purpose) {
   std::vector<std::pair<std::uint64_t, std::size_t>> order;
-  for (std::size_t i = 0; i < paths.size(); ++i) order.emplace_back(hash_of(seed, identity(paths[i]), "choice"), i);
+  for (std::size_t i = 0; i < paths.size(); ++i) order.emplace_back(hash_of(seed, identity(paths[i]), purpose), i);
   std::ranges::sort(order);
-  order.resize(count);
-  std::vector<std::string> chosen;
-  std::ranges::sort(order, {}, &std::pair<std::uint64_t, std::size_t>::second);
-  for (const auto& [hash, i] : order) chosen.push_back(paths[i]);
-  return chosen;
+  if (count < order.size()) order.resize(count);
+  std::vector<bool> drawn(paths.size());
+  for (const auto& [hash, i] : order) drawn[i] = true;
+  return drawn;
+}
+
+/// Which pictures become what, in the order of the list.
+struct Roles {
+  std::vector<std::string> originals;  ///< to doctor
+  std::vector<std::string> distractors;
+  std::vector<std::string> database;  ///< to index; all that are no distractors
+};
+
+Roles assign_roles(const std::vector<std::string>& paths, const DoctorOptions& options) {
+  Roles roles;
+  roles.distractors = options.distractors;
+  if (options.drawn_distractors == 0) {
+    roles.database = paths;
+  } else {
+    const std::vector<bool> left_out = draw(paths, options.drawn_distractors, options.seed, "distractor");
+    for (std::size_t i = 0; i < paths.size(); ++i)
+      (left_out[i] ? roles.distractors : roles.database).push_back(paths[i]);
+    if (roles.database.empty())
+      throw UsageError(fmt::format("{} distractors of {}: no picture is left to be found", options.drawn_distractors,
+                                   counted(paths.size(), "picture")));
+  }
+  const std::set<std::string_view> others(roles.distractors.begin(), roles.distractors.end());
+  for (const std::string& path : roles.database)
+    if (others.contains(path))
+      throw UsageError(
+          fmt::format("{}: is among the pictures to doctor, and among the distractors, which must not be "
+                      "in the index; give other folders",
+                      display_path(path)));
+  if (options.count == 0) {
+    roles.originals = roles.database;
+  } else {
+    const std::vector<bool> chosen = draw(roles.database, options.count, options.seed, "choice");
+    for (std::size_t i = 0; i < chosen.size(); ++i)
+      if (chosen[i]) roles.originals.push_back(roles.database[i]);
+  }
+  return roles;
 }
 
 struct PlannedCopy {
@@ -50,6 +86,7 @@ struct PlannedCopy {
 
 struct PlannedPicture {
   std::string path;
+  bool distractor = false;
   std::vector<PlannedCopy> copies;
 };
 
@@ -73,29 +110,34 @@ class Names {
   std::unordered_set<std::string> taken_{"manifest.tsv"};
 };
 
-std::vector<PlannedPicture> plan(const std::vector<std::string>& paths, const DoctorOptions& options) {
+std::vector<PlannedPicture> plan(const Roles& roles, const DoctorOptions& options) {
   std::vector<PlannedPicture> pictures;
   Names names;
-  std::size_t turn = 0;
-  for (std::string& path : choose(paths, options.count, options.seed)) {
-    PlannedPicture picture{std::move(path), {}};
-    if (options.every_attack) {
-      for (const AttackChain& attack : options.attacks)
-        picture.copies.push_back({names.take(picture.path, attack), &attack});
-    } else {
-      const AttackChain& attack = options.attacks[turn++ % options.attacks.size()];
-      picture.copies.push_back({names.take(picture.path, attack), &attack});
+  const auto add = [&](const std::vector<std::string>& paths, bool distractor) {
+    std::size_t turn = 0;
+    for (const std::string& path : paths) {
+      PlannedPicture& picture = pictures.emplace_back(PlannedPicture{path, distractor, {}});
+      const auto take = [&](const AttackChain& attack) {
+        picture.copies.push_back({names.take(path, attack), &attack});
+      };
+      if (options.every_attack) std::ranges::for_each(options.attacks, take);
+      else take(options.attacks[turn++ % options.attacks.size()]);
     }
-    pictures.push_back(std::move(picture));
-  }
+  };
+  add(roles.originals, false);
+  add(roles.distractors, true);
   return pictures;
 }
+
+constexpr const char* kManifest = "/manifest.tsv";
+constexpr const char* kDatabase = "/database.txt";
 
 void check_nothing_exists(const std::vector<PlannedPicture>& pictures, const std::string& folder) {
   const auto check = [](const std::string& path) {
     if (exists(path)) throw OutputError(fmt::format("{}: exists already; --force replaces it", display_path(path)));
   };
-  check(folder + "/manifest.tsv");
+  check(folder + kManifest);
+  if (std::ranges::any_of(pictures, &PlannedPicture::distractor)) check(folder + kDatabase);
   for (const PlannedPicture& picture : pictures)
     for (const PlannedCopy& copy : picture.copies) check(folder + "/" + copy.name);
 }
@@ -131,13 +173,27 @@ std::optional<std::string> make_copies(const PlannedPicture& picture, const Doct
 /// Copies that the manifest of an earlier run names, and that are still there.
 std::set<std::string> earlier_copies(const std::string& folder) {
   std::set<std::string> copies;
-  if (!exists(folder + "/manifest.tsv")) return copies;
-  const std::string text = read_text(folder + "/manifest.tsv");
+  if (!exists(folder + kManifest)) return copies;
+  const std::string text = read_text(folder + kManifest);
   for (const std::string_view line : split(text, '\n')) {
     const std::string copy = tsv_unescape(line.substr(0, line.find('\t')));
     if (!copy.empty() && exists(folder + "/" + copy)) copies.insert(copy);
   }
   return copies;
+}
+
+/// The pictures to index, for `cbir-extract --files-from`.
+std::string list_lines(const std::vector<std::string>& paths) {
+  std::string text;
+  for (const std::string& path : paths) {
+    if (path.find('\n') != std::string::npos)
+      throw UsageError(
+          fmt::format("{}: a newline in a name does not fit a list of lines, as database.txt is one; "
+                      "rename it, or make copies without distractors",
+                      display_path(path)));
+    text += path + '\n';
+  }
+  return text;
 }
 
 }  // namespace
@@ -148,7 +204,9 @@ DoctorReport doctor(const std::vector<std::string>& paths, const DoctorOptions& 
     throw UsageError(fmt::format("quality {}: expected 1 to 100", options.quality));
   if (paths.empty()) throw MissingInput("no pictures to doctor");
 
-  const std::vector<PlannedPicture> pictures = plan(paths, options);
+  const Roles roles = assign_roles(paths, options);
+  const std::vector<PlannedPicture> pictures = plan(roles, options);
+  const std::string database = roles.distractors.empty() ? "" : list_lines(roles.database);
   if (!options.force) check_nothing_exists(pictures, options.output);
   std::set<std::string> earlier = earlier_copies(options.output);
 
@@ -159,22 +217,25 @@ DoctorReport doctor(const std::vector<std::string>& paths, const DoctorOptions& 
   DoctorReport report;
   std::string manifest;
   for (std::size_t i = 0; i < pictures.size(); ++i) {
+    const PlannedPicture& picture = pictures[i];
     if (failures[i]) {
       report.failed.push_back(*failures[i]);
       continue;
     }
     ++report.pictures;
-    for (const PlannedCopy& copy : pictures[i].copies) {
-      ++report.copies;
+    report.copies += picture.copies.size();
+    if (picture.distractor) report.distractors += picture.copies.size();
+    for (const PlannedCopy& copy : picture.copies) {
       earlier.erase(copy.name);
-      manifest += fmt::format("{}\t{}\t{}\t{}\n", tsv_escape(copy.name), tsv_escape(pictures[i].path),
-                              copy.attack->name(), options.seed);
+      manifest += fmt::format("{}\t{}\t{}\t{}\n", tsv_escape(copy.name),
+                              picture.distractor ? "" : tsv_escape(picture.path), copy.attack->name(), options.seed);
     }
   }
-  if (report.copies == 0)
+  if (report.copies == report.distractors)
     throw MissingInput(
-        fmt::format("{}; none of {} could be read", report.failed.front(), counted(pictures.size(), "picture")));
-  write_file(options.output + "/manifest.tsv", manifest, options.force);
+        fmt::format("{}; none of {} could be read", report.failed.front(), counted(roles.originals.size(), "picture")));
+  if (!database.empty()) write_file(options.output + kDatabase, database, options.force);
+  write_file(options.output + kManifest, manifest, options.force);
   report.stale = earlier.size();
   return report;
 }

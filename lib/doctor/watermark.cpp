@@ -1,11 +1,14 @@
 #include "watermark.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
+
+#include "parts.hpp"
 
 namespace cbir {
 namespace {
@@ -87,6 +90,19 @@ Image draw_watermark(const Image& image, const Watermark& mark) {
   Image marked = image;
   blend(marked, fill, outline, mark.opacity);
   return marked;
+}
+
+Image watermark_attack(const Image& image, Strength strength, Random& random) {
+  constexpr std::array<const char*, 6> kTexts = {"SAMPLE",    "PREVIEW",         "STOCK PHOTO",
+                                                 "COPYRIGHT", "www.example.com", "(c) 2024 Example"};
+  Watermark mark;
+  mark.text = kTexts[random.below(kTexts.size())];
+  mark.opacity = by_strength(strength, 0.3, 0.5, 0.7);
+  mark.span = by_strength(strength, 0.6, 0.85, 0.65);
+  mark.lines = by_strength(strength, 1, 1, 3);
+  mark.rising = random.below(2) == 1;
+  mark.tilt = random.between(-5, 5);
+  return draw_watermark(image, mark);
 }
 
 }  // namespace cbir

@@ -127,6 +127,18 @@ TEST_CASE("--root says where pictures of the index lie, but not those that ask")
   CHECK(count(html, "class=\"unreadable\"") == 0);
 }
 
+TEST_CASE("a picture that somebody asks with may lie anywhere, though its name begins with the root's") {
+  const TemporaryFolder folder;
+  make_directories(folder / "root");
+  write_picture(folder / "q.jpg", 8, 8, 200);
+  const std::string picture = folder / "root/../q.jpg";
+  const std::string asked = page(folder, kFacts, {.root = folder / "root"}, {{.query = picture, .picture = picture}});
+  CHECK(count(asked, "data:image/jpeg;base64,") == 1);
+  const std::string found =
+      page(folder, kFacts, {.root = folder / "root"}, {{.query = "q", .results = {{0, 1, "../q.jpg", {}}}}});
+  CHECK(count(found, "data:image/jpeg;base64,") == 0);
+}
+
 TEST_CASE("labels are compared only where the query is a row that has one") {
   const TemporaryFolder folder;
   const std::vector<RankedRow> rows = {{0, 1, "church/a.jpg", "church"}, {1, 0.5F, "dog/b.jpg", "dog"}};

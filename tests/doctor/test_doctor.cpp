@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/file.hpp>
@@ -100,6 +101,42 @@ TEST_CASE("A picture's copy does not depend on what else there is") {
     return content(folder / out).at("class2/5.jpg.crop-strong.jpg");
   };
   CHECK(one(paths, "all") == one({paths[5]}, "alone"));
+}
+
+TEST_CASE("Distractors have no original, and are left out of the database") {
+  const TemporaryFolder folder;
+  const auto paths = pictures(folder / "in");
+  auto chosen = options(folder / "out");
+  chosen.count = 4;
+  chosen.drawn_distractors = 3;
+  const auto report = cbir::doctor(paths, chosen);
+  CHECK(report.pictures == 7);
+  CHECK(report.copies == 7);
+  CHECK(report.distractors == 3);
+  const auto files = content(folder / "out");
+  std::set<std::string> without;
+  for (const std::string_view line : cbir::split(files.at("manifest.tsv"), '\n')) {
+    const auto fields = cbir::split(line, '\t');
+    if (fields.size() == 4 && fields[1].empty())
+      without.insert(std::string(fields[0].substr(0, fields[0].find(".jpg") + 4)));
+  }
+  CHECK(without.size() == 3);
+  std::string database;
+  for (const std::string& path : paths)
+    if (!without.contains(path.substr((folder / "in/").size()))) database += path + "\n";
+  CHECK(files.at("database.txt") == database);
+}
+
+TEST_CASE("A picture cannot be original and distractor") {
+  const TemporaryFolder folder;
+  const auto paths = pictures(folder / "in");
+  auto chosen = options(folder / "out");
+  chosen.distractors = {paths[5]};
+  CHECK_THROWS_AS(cbir::doctor(paths, chosen), cbir::UsageError);
+  chosen.distractors.clear();
+  chosen.drawn_distractors = 12;
+  CHECK_THROWS_AS(cbir::doctor(paths, chosen), cbir::UsageError);
+  CHECK(!fs::exists(folder / "out"));
 }
 
 TEST_CASE("Originals of equal names have copies of different names") {

@@ -9,8 +9,8 @@
 
 namespace cbir {
 
-/// Adds --model, --weights, --pool, --scales, --flip, --resize, --crop, --precision and --device, listed by --help under
-/// `group`; `model` is what it says of --model. Returns their names.
+/// Adds --model, --weights, --pool, --scales, --flip, --resize, --crop, --precision and --device, listed by --help
+/// under `group`; `model` is what it says of --model. Returns their names.
 std::vector<std::string> add_encoder_flags(CLI::App& app, EncoderRequest& request, const std::string& group,
                                            const std::string& model);
 

@@ -21,6 +21,7 @@ struct PageFacts {
   std::uint64_t k = 0;
   std::optional<double> min_score = {};
   std::vector<std::string> templates = {};  ///< that texts were put into
+  std::string verified_by = {};             ///< the features whose keypoints were asked; empty: none were
 };
 
 struct ThumbnailOptions {

@@ -1,8 +1,10 @@
 #pragma once
 /// Writers of rankings, one a format. They stream: a ranking is written when it comes and not kept.
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,13 +37,19 @@ class RankingWriter {
 /// A score as all formats print it: six decimals, never "-0.000000".
 std::string format_score(float score);
 
-/// `query<TAB>rank<TAB>score<TAB>path`, query and path escaped by tsv_escape(). With `nul` the record ends with NUL
-/// instead of a newline and the path, everything after the third tab, is raw.
+/// The nine numbers of a transform with commas between; "-" if there is none.
+std::string format_transform(const std::optional<std::array<double, 9>>& transform);
+
+/// `query<TAB>rank<TAB>score<TAB>path`, and of results with a proof `<TAB>inliers<TAB>model`, by format_transform();
+/// query and path escaped by tsv_escape(). With `nul` the record ends with NUL instead of a newline and the path,
+/// everything after the third tab, is raw.
 std::unique_ptr<RankingWriter> make_tsv_writer(OutputFile& out, bool nul);
 
 /// One JSON object a result: query, query_type ("text" or "combined"; left out where the query is a path or a row
-/// number), rank, id, score, path, label (left out if there is none), text (true if the path is a text). A query, path
-/// or label that is not UTF-8 is base64 under "query_b64", "path_b64", "label_b64".
+/// number), rank, id, score, path, label (left out if there is none), text (true if the path is a text); of a part of a
+/// picture picture (its path) and box (left, top, right, bottom); of results with a proof similarity, inliers,
+/// verified, verification (the proof's score) and model (nine numbers, or null). What is not UTF-8 is base64 under
+/// "query_b64", "path_b64", "label_b64", "picture_b64".
 std::unique_ptr<RankingWriter> make_jsonl_writer(OutputFile& out);
 
 /// `qid Q0 docid rank score tag` as trec_eval reads it; qid and docid are percent-encoded query and path. Throws

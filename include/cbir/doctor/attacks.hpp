@@ -54,6 +54,9 @@ struct AttackChain {
 /// NAME or NAME:STRENGTH, joined by '+'. Throws UsageError that lists what there is.
 AttackChain parse_attack_chain(std::string_view text);
 
+/// As parse_attack_chain; "all" and "all:STRENGTH" are every attack alone, at that strength.
+std::vector<AttackChain> parse_attacks(std::string_view text);
+
 /// The chains that are used unless others are named: each attack alone, and some that go together.
 std::vector<AttackChain> default_attack_chains();
 
