@@ -17,10 +17,11 @@
 namespace {
 
 struct Options {
-  std::vector<std::string> paths;    ///< folders to walk, or files
-  std::string output;                ///< folder of the copies
-  std::uint64_t count = 0;           ///< pictures to choose; 0: all of them
-  std::uint64_t seed = 1;            ///< of the choice, and of what is random in attacks
+  std::vector<std::string> paths;  ///< folders to walk, or files
+  std::string output;              ///< folder of the copies
+  std::uint64_t count = 0;         ///< pictures to choose; 0: all of them
+  std::string distractors;         ///< how many of the pictures, or a folder of others, are queries without an original
+  std::uint64_t seed = 1;          ///< of the choice, and of what is random in attacks
   std::vector<std::string> attacks;  ///< default: each attack alone, and some that go together
   int quality = 90;                  ///< of the JPEGs
   std::size_t threads = 0;           ///< 0: all processors
@@ -36,11 +37,16 @@ void add_options(CLI::App& app, Options& options) {
       ->check(cbir::whole_number())
       ->type_name("N")
       ->capture_default_str();
+  app.add_option(
+         "--distractors", options.distractors,
+         "Queries without an original, too: N of the pictures, which are then not to be indexed, or all of FOLDER")
+      ->type_name("N|FOLDER");
   app.add_option("--seed", options.seed, "Same seed, same bytes")
       ->check(cbir::whole_number())
       ->type_name("S")
       ->capture_default_str();
-  app.add_option("--attacks", options.attacks, "What to do to them, as NAME[:STRENGTH][+NAME...], between commas")
+  app.add_option("--attacks", options.attacks,
+                 "What to do to them, as NAME[:STRENGTH][+NAME...] or all[:STRENGTH], between commas")
       ->delimiter(',')
       ->allow_extra_args(false);
   app.add_flag("--all", options.all, "Every attack for every picture; else attacks take turns");
@@ -69,34 +75,54 @@ cbir::DoctorOptions plan(const Options& options) {
     throw cbir::UsageError("copies are many files, which do not fit standard output; give a folder");
   cbir::DoctorOptions doctor{.output = options.output,
                              .count = options.count,
+                             .distractors = {},
+                             .drawn_distractors = 0,
                              .seed = options.seed,
                              .attacks = {},
                              .every_attack = options.all,
                              .quality = options.quality,
                              .force = options.force};
-  for (const std::string& text : options.attacks) doctor.attacks.push_back(cbir::parse_attack_chain(text));
+  for (const std::string& text : options.attacks)
+    for (cbir::AttackChain& chain : cbir::parse_attacks(text)) doctor.attacks.push_back(std::move(chain));
   if (doctor.attacks.empty()) doctor.attacks = cbir::default_attack_chains();
   return doctor;
 }
 
-cbir::ExitCode run(const Options& options) {
-  if (options.list) return list_attacks();
-  const cbir::DoctorOptions doctor = plan(options);
-  const cbir::ThreadLimit limit(options.threads);
-  std::vector<std::string> paths, failed;
-  for (const cbir::ListedFile& file : cbir::list_paths(options.paths, {}).files) {
+/// Pictures below the folders; what cannot be one is told in `failed`.
+std::vector<std::string> list_pictures(const std::vector<std::string>& folders, std::vector<std::string>& failed) {
+  std::vector<std::string> paths;
+  for (const cbir::ListedFile& file : cbir::list_paths(folders, {}).files) {
     if (file.problem.empty()) paths.push_back(file.path);
     else failed.push_back(fmt::format("{}: {}", cbir::display_path(file.path), file.problem));
+  }
+  return paths;
+}
+
+cbir::ExitCode run(const Options& options) {
+  if (options.list) return list_attacks();
+  cbir::DoctorOptions doctor = plan(options);
+  const cbir::ThreadLimit limit(options.threads);
+  std::vector<std::string> failed;
+  const std::vector<std::string> paths = list_pictures(options.paths, failed);
+  if (!options.distractors.empty() && !cbir::parse_number(options.distractors, doctor.drawn_distractors)) {
+    doctor.distractors = list_pictures({options.distractors}, failed);
+    if (doctor.distractors.empty())
+      throw cbir::MissingInput(
+          fmt::format("{}: no picture to make distractors of", cbir::display_path(options.distractors)));
   }
   const cbir::DoctorReport report = cbir::doctor(paths, doctor);
   failed.insert(failed.end(), report.failed.begin(), report.failed.end());
   for (const std::string& message : failed) cbir::log(cbir::LogLevel::warning, message);
   if (!failed.empty())
     cbir::log(cbir::LogLevel::warning, fmt::format("{} skipped", cbir::counted(failed.size(), "picture")));
-  if (options.count > paths.size())
+  if (const std::uint64_t there = paths.size() - doctor.drawn_distractors; options.count > there)
     cbir::log(cbir::LogLevel::warning,
               fmt::format("{} wanted, but there {} only {}", cbir::counted(options.count, "picture"),
-                          paths.size() == 1 ? "is" : "are", paths.size()));
+                          there == 1 ? "is" : "are", there));
+  if (report.distractors > 0)
+    cbir::log(cbir::LogLevel::debug,
+              fmt::format("{} have no original; index what {}/database.txt lists, and no other of these pictures",
+                          copies(report.distractors), cbir::display_path(options.output)));
   if (report.stale)
     cbir::log(cbir::LogLevel::warning,
               fmt::format("{}: {} of an earlier run {} beside the new ones", cbir::display_path(options.output),

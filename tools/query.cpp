@@ -78,6 +78,7 @@ std::vector<std::string> inputs_of(const QueryToolOptions& options, std::vector<
   pictures.push_back(options.index);
   if (!options.files_from.empty()) pictures.push_back(options.files_from);
   if (!options.text_file.empty()) pictures.push_back(options.text_file);
+  if (!options.improve.whiten.empty()) pictures.push_back(options.improve.whiten);
   if (!options.vectors.empty()) pictures.push_back(cbir::set_paths(options.vectors).npy);
   return pictures;
 }
@@ -98,8 +99,8 @@ class Progress {
 };
 
 std::unique_ptr<cbir::RankingWriter> make_writer(const QueryToolOptions& options, cbir::RankingFormat format,
-                                                 const cbir::Index& index, const cbir::DecodeOptions& decode,
-                                                 cbir::OutputFile& out) {
+                                                 const cbir::Index& index, const cbir::Verifier* verifier,
+                                                 const cbir::DecodeOptions& decode, cbir::OutputFile& out) {
   switch (format) {
     case cbir::RankingFormat::tsv:
       return cbir::make_tsv_writer(out, options.null);
@@ -118,7 +119,8 @@ std::unique_ptr<cbir::RankingWriter> make_writer(const QueryToolOptions& options
                                  .rows = info.rows,
                                  .k = options.k,
                                  .min_score = options.min_score,
-                                 .templates = options.templates},
+                                 .templates = options.templates,
+                                 .verified_by = verifier ? verifier->kind().name : ""},
                                 {.root = options.root, .decode = decode});
 }
 
@@ -270,14 +272,24 @@ ExitCode run(const cbir::Program& program, const CLI::App& app, const std::vecto
   if (request == Request::items) choose();
 
   check_effort(app, index.info());
+  options.min_score = min_score_of(options, index);
   const std::optional<cbir::RowFilter> filter = filter_of(options, index);
-  const auto writer = make_writer(options, format, index, decode, out);
+  std::optional<cbir::ImprovedSearch> improved;
+  if (options.improve.any()) improved.emplace(index, options.improve, options.allow_mismatch);
+  std::optional<cbir::Verifier> verifier;
+  if (auto wanted = verifier_options(options, decode)) {
+    wanted->prefix = folder.prefix;
+    verifier.emplace(index, *wanted);
+  }
+  const auto writer = make_writer(options, format, index, verifier ? &*verifier : nullptr, decode, out);
   const cbir::QueryOptions plan{.k = options.k,
                                 .min_score = options.min_score,
                                 .exclude_self = options.exclude_self,
                                 .prefix = folder.prefix,
                                 .effort = options.effort,
-                                .filter = filter ? &*filter : nullptr};
+                                .filter = filter ? &*filter : nullptr,
+                                .improved = improved ? &*improved : nullptr,
+                                .verifier = verifier ? &*verifier : nullptr};
   const auto open_encoder = [&] {
     choose();
     return encoder->open();
@@ -290,6 +302,10 @@ ExitCode run(const cbir::Program& program, const CLI::App& app, const std::vecto
   writer->finish();
   out.commit();
   const ExitCode code = conclude(options, report);
+  if (verifier && verifier->unread() > 0)
+    cbir::log(cbir::LogLevel::warning,
+              fmt::format("{} could not be looked at and proves nothing, the first: {}",
+                          cbir::counted(verifier->unread(), "picture"), verifier->first_unread()));
   return folder.failed > 0 ? ExitCode::skipped : code;
 }
 

@@ -8,6 +8,14 @@
 #include <initializer_list>
 
 #include <cbir/base/error.hpp>
+#include <cbir/base/text.hpp>
+#include <cbir/local/local.hpp>
+
+namespace {
+
+constexpr const char* kAuto = "auto";
+
+}  // namespace
 
 bool asks_with_pictures(const QueryToolOptions& options) {
   return !options.images.empty() || !options.files_from.empty();
@@ -35,6 +43,29 @@ Request request_of(const QueryToolOptions& options) {
   return vectors ? Request::vectors : rows ? Request::rows : Request::items;
 }
 
+namespace {
+
+/// Keypoints are of one picture; and what follows the path in a raw record would belong to it.
+void check_verify(const QueryToolOptions& options, Request request) {
+  if (!options.verify) return;
+  if (asks_with_texts(options) || options.combine || request == Request::vectors || request == Request::served)
+    throw cbir::UsageError("--verify compares keypoints of pictures: ask with pictures, --files-from, --row or --path");
+  if (options.null && options.format == "tsv" && options.files_from.empty())
+    throw cbir::UsageError("--verify adds columns behind the path, which -0 has raw: use --format jsonl");
+  cbir::require_local_matcher(options.verify_matcher);
+  const std::string& name = *options.verify;
+  const std::vector<std::string> names = cbir::local_feature_names();
+  const bool known = name.empty() || name.ends_with(".local") || name.ends_with(".json") ||
+                     std::find(names.begin(), names.end(), name) != names.end();
+  if (!known)
+    throw cbir::UsageError(
+        fmt::format("--verify {}: expected {}, a preset's file.json or a NAME.local; to name none, put --verify behind "
+                    "the pictures or before another option",
+                    cbir::display_path(name), fmt::join(names, ", ")));
+}
+
+}  // namespace
+
 void check_usage(const CLI::App& app, const std::vector<std::string>& encoder_flags, const QueryToolOptions& options,
                  Request request, cbir::RankingFormat format, bool folder) {
   const auto demand = [&](bool fits, const char* option, const char* needs) {
@@ -46,7 +77,7 @@ void check_usage(const CLI::App& app, const std::vector<std::string>& encoder_fl
   demand(request == Request::rows || served, "--exclude-self", "--row or --path");
   if (served && format == cbir::RankingFormat::html)
     throw cbir::UsageError("--serve-stdin answers as tsv, jsonl or trec, not as a page");
-  demand(format == cbir::RankingFormat::html, "--root", "--format html");
+  demand(format == cbir::RankingFormat::html || options.verify, "--root", "--format html or --verify");
   demand(format == cbir::RankingFormat::trec, "--tag", "--format trec");
   const bool lists = !options.files_from.empty() || !options.text_file.empty();
   demand(format == cbir::RankingFormat::tsv || lists, "-0", "--files-from, --text-file or --format tsv");
@@ -55,11 +86,45 @@ void check_usage(const CLI::App& app, const std::vector<std::string>& encoder_fl
   for (const std::string& flag : encoder_flags)
     demand(pictures || texts, flag.c_str(), "pictures or texts to search for");
   demand(pictures || format == cbir::RankingFormat::html, "--alpha", "pictures to search for");
-  demand(request != Request::rows, "--allow-mismatch", "pictures, texts or --vectors");
-  if (options.min_score && !std::isfinite(*options.min_score))
-    throw cbir::UsageError("--min-score: a finite number expected");
+  demand(request != Request::rows || !options.improve.whiten.empty(), "--allow-mismatch",
+         "pictures, texts, --vectors or --whiten");
+  demand(options.improve.expand > 0, "--expand-alpha", "--expand");
+  cbir::check_improvements(options.improve);
+  for (const char* option : {"--verify-top", "--verify-matcher", "--verify-mirror"})
+    demand(options.verify.has_value(), option, "--verify");
+  check_verify(options, request);
   if (format == cbir::RankingFormat::html && options.output == "-" && isatty(STDOUT_FILENO) == 1)
     throw cbir::UsageError("a page is nothing for a terminal: name a file for it with -o");
+}
+
+std::optional<double> min_score_of(const QueryToolOptions& options, const cbir::Index& index) {
+  if (options.min_score_text.empty()) return std::nullopt;
+  if (options.min_score_text == kAuto) {
+    if (options.improve.center || !options.improve.whiten.empty() || options.improve.expand > 0)
+      throw cbir::UsageError(
+          "--min-score auto is for scores of the vectors as they are; --center, --whiten and --expand give others, for "
+          "which a number must be found");
+    if (index.info().cutoff) return index.info().cutoff->score;
+    const std::string name = cbir::display_path(index.path());
+    throw cbir::Incompatible(
+        fmt::format("{}: has no cut-off, which --min-score auto asks for; cbir-eval cutoff {} "
+                    "--precision P --store finds one by the rows' labels and stores it",
+                    name, name));
+  }
+  double value = 0;
+  cbir::parse_number(options.min_score_text, value);  // which parsing has checked
+  return value;
+}
+
+std::optional<cbir::VerifierOptions> verifier_options(const QueryToolOptions& options,
+                                                      const cbir::DecodeOptions& decode) {
+  if (!options.verify) return std::nullopt;
+  return cbir::VerifierOptions{.features = *options.verify,
+                               .top = options.verify_top,
+                               .matcher = options.verify_matcher,
+                               .decode = decode,
+                               .mirror = options.verify_mirror,
+                               .root = options.root};
 }
 
 void check_effort(const CLI::App& app, const cbir::IndexInfo& info) {
@@ -71,6 +136,11 @@ void check_effort(const CLI::App& app, const cbir::IndexInfo& info) {
   demand("--probe", {"ivf"});
   demand("--candidates", {"ivf", "lsh"});
   demand("--ef", {"hnsw"});
+  if (app.count("--center") + app.count("--whiten") > 0)
+    for (const char* flag : {"--exact", "--probe", "--candidates", "--ef"})
+      if (app.count(flag) > 0)
+        throw cbir::UsageError(
+            fmt::format("{} has no effect with --center or --whiten, which compare every row", flag));
   if (app.count("--exact") > 0 && app.count("--probe") + app.count("--candidates") + app.count("--ef") > 0)
     throw cbir::UsageError("--exact compares every row; --probe, --candidates and --ef then have no effect");
 }
@@ -123,7 +193,15 @@ std::vector<std::string> add_options(CLI::App& app, QueryToolOptions& options) {
       ->type_name("N")
       ->capture_default_str()
       ->group("Results");
-  app.add_option("--min-score", options.min_score, "Leave out what scores less")->type_name("S")->group("Results");
+  app.add_option("--min-score", options.min_score_text,
+                 "Leave out what scores less; auto: than the cut-off that cbir-eval cutoff has stored in the index")
+      ->check([](const std::string& text) {
+        double value = 0;
+        const bool fits = text == kAuto || (cbir::parse_number(text, value) && std::isfinite(value));
+        return fits ? std::string() : "a finite number or auto expected, found '" + cbir::display_path(text) + "'";
+      })
+      ->type_name("S|auto")
+      ->group("Results");
   app.add_flag("--exclude-self", options.exclude_self,
                "With --row and --path: leave the row itself out (it is in otherwise)")
       ->group("Results");
@@ -167,6 +245,41 @@ std::vector<std::string> add_options(CLI::App& app, QueryToolOptions& options) {
   effort("--candidates", options.effort.candidates,
          "Of type ivf or lsh: rows to compare exactly [what the index says]");
   effort("--ef", options.effort.ef, "Of type hnsw: rows to keep in mind [what the index says]");
+
+  app.add_option(
+         "--verify", options.verify,
+         "Prove results by keypoints, and put those first that show the same thing: features (sift, orb, xfeat, "
+         "...) or a NAME.local [X.local beside the index if it is there, else sift]")
+      ->expected(0, 1)
+      ->type_name("[FEATURES]")
+      ->group("Search");
+  effort("--verify-top", options.verify_top, "With --verify: so many results are looked at [50]");
+  app.add_option("--verify-matcher", options.verify_matcher,
+                 "With --verify: nn, lighterglue, lightglue or superglue; or a preset")
+      ->type_name("NAME|PRESET.json")
+      ->capture_default_str()
+      ->group("Search");
+  app.add_flag("--verify-mirror", options.verify_mirror,
+               "With --verify: where nothing is proved, compare with the query mirrored, too")
+      ->group("Search");
+
+  const char* const better = "Better rankings";
+  app.add_flag("--center", options.improve.center, "Subtract the mean of the index's vectors; compares every row")
+      ->group(better);
+  app.add_option("--whiten", options.improve.whiten,
+                 "Whiten vectors by what cbir-index whiten learned; compares every row")
+      ->type_name("FILE")
+      ->group(better);
+  app.add_option("--expand", options.improve.expand,
+                 "Search again with the mean of the query and the K rows that it found first")
+      ->check(cbir::whole_number(1, 10'000))
+      ->type_name("K")
+      ->group(better);
+  app.add_option("--expand-alpha", options.improve.expand_alpha, "Those rows weigh their similarity to this power")
+      ->check(CLI::Range(0., 100.))
+      ->type_name("A")
+      ->capture_default_str()
+      ->group(better);
 
   auto encoder_flags =
       cbir::add_encoder_flags(app, options.encoder, "Encoder",
