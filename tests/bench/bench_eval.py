@@ -1,7 +1,13 @@
-"""Leave-one-out evaluation: cbir-eval beside a NumPy script that does the same. Prints seconds and their ratio.
+"""Leave-one-out evaluation: cbir-eval labels beside NumPy that measures the same. Prints seconds and their ratios.
 
-/usr/bin/python3 tests/bench/bench_eval.py [ROWS [DIM [CLASSES]]]      (CBIR_BIN: where the programs are)
+tests/bench/bench_eval.py SET.npy LABELS.tsv          a set of vectors, and lines of path and label
+tests/bench/bench_eval.py [ROWS [DIM [CLASSES]]]      random vectors
+
+Ours is the whole process. NumPy's time is without its start and without reading the vectors. Two ways are measured: sorting
+the database for each query, as one writes it, and sorting the scores alone, in which the relevant ones are looked up (which
+leaves ties to chance). Run it with the Python whose NumPy is to be compared; CBIR_BIN says where the programs are.
 """
+import json
 import os
 import subprocess
 import sys
@@ -12,56 +18,117 @@ from pathlib import Path
 import numpy
 
 BIN = Path(os.environ.get('CBIR_BIN', Path(__file__).resolve().parents[2] / 'build/release/bin'))
+CUTOFFS = 1, 5, 10
+BLOCK = 500  # queries at a time
 
 
-def numpy_scores(vectors, labels, block=500):
-    """Mean average precision and P@10 as one writes them: blocks of scores, sorted."""
+def blocks_of_scores(vectors):
+    """The first query of each block, and its scores; a query's own is the lowest of all."""
     unit = vectors / numpy.linalg.norm(vectors, axis=1, keepdims=True)
-    rows = len(unit)
-    at = numpy.arange(1, rows)
-    precision, first = [], []
-    for begin in range(0, rows, block):
-        scores = unit[begin:begin + block] @ unit.T
-        scores[numpy.arange(len(scores)), numpy.arange(begin, begin + len(scores))] = -numpy.inf
+    for begin in range(0, len(unit), BLOCK):
+        scores = unit[begin:begin + BLOCK] @ unit.T
+        own = numpy.arange(len(scores))
+        scores[own, begin + own] = -numpy.inf
+        yield begin, scores
+
+
+def by_sorting_rows(vectors, labels):
+    """All measures as one writes them, of arrays of a block of queries."""
+    at = numpy.arange(1, len(labels))
+    gains = 1 / numpy.log2(at + 1)
+    ideal = gains.cumsum()
+    sums = {}
+    for begin, scores in blocks_of_scores(vectors):
         order = numpy.argsort(-scores, axis=1, kind='stable')[:, :-1]
-        relevant = labels[order] == labels[begin:begin + block, None]
+        relevant = labels[order] == labels[begin:begin + len(scores), None]
         found = relevant.cumsum(axis=1)
         count = found[:, -1]
-        sums = (relevant * (found / at)).sum(axis=1)
-        precision += list(sums[count > 0] / count[count > 0])
-        first += list(found[count > 0, 9] / 10)
-    return numpy.mean(precision), numpy.mean(first)
+        precisions = relevant * (found / at)
+        within = at <= count[:, None]
+        measures = {'map': precisions.sum(axis=1) / count,
+                    'mrr': 1 / (relevant.argmax(axis=1) + 1),
+                    'r_precision': numpy.take_along_axis(found, count[:, None] - 1, 1)[:, 0] / count,
+                    'map@r': (precisions * within).sum(axis=1) / count}
+        for k in CUTOFFS:
+            measures |= {f'p@{k}': found[:, k - 1] / k, f'r@{k}': found[:, k - 1] / count,
+                         f'hit@{k}': found[:, k - 1] > 0,
+                         f'ndcg@{k}': relevant[:, :k] @ gains[:k] / ideal[numpy.minimum(count, k) - 1]}
+        for name, values in measures.items():
+            sums[name] = sums.get(name, 0) + values.sum()
+    return {name: value / len(labels) for name, value in sums.items()}
 
 
-def seconds(run, times):
-    best = float('inf')
-    for _ in range(times):
-        start = time.perf_counter()
-        result = run()
-        best = min(best, time.perf_counter() - start)
-    return best, result
+def by_sorting_scores(vectors, labels):
+    """The same from the ranks of the relevant, a query at a time."""
+    members = {label: numpy.flatnonzero(labels == label) for label in numpy.unique(labels)}
+    at = numpy.arange(1, 1 + max(len(rows) for rows in members.values()))
+    ideal = (1 / numpy.log2(numpy.arange(2, 2 + max(CUTOFFS)))).cumsum()
+    sums = {}
+    for begin, scores in blocks_of_scores(vectors):
+        ascending = numpy.sort(scores, axis=1)
+        for q in range(len(scores)):
+            rows = members[labels[begin + q]]
+            rows = rows[rows != begin + q]
+            count = len(rows)
+            ranks = numpy.sort(len(labels) - numpy.searchsorted(ascending[q], scores[q, rows], side='right') + 1)
+            precisions = at[:count] / ranks
+            within = numpy.searchsorted(ranks, [count, *CUTOFFS], side='right')
+            measures = {'map': precisions.sum() / count, 'mrr': 1 / ranks[0], 'r_precision': within[0] / count,
+                        'map@r': precisions[:within[0]].sum() / count}
+            for k, found in zip(CUTOFFS, within[1:]):
+                gain = (1 / numpy.log2(ranks[:found] + 1)).sum()
+                measures |= {f'p@{k}': found / k, f'r@{k}': found / count, f'hit@{k}': found > 0,
+                             f'ndcg@{k}': gain / ideal[min(count, k) - 1]}
+            for name, value in measures.items():
+                sums[name] = sums.get(name, 0) + value
+    return {name: value / len(labels) for name, value in sums.items()}
+
+
+def read_labels(table, rows_file):
+    """One a row, by the last component of its path."""
+    label_of = dict(line.split('\t')[:2] for line in Path(table).read_text().splitlines())
+    return [label_of[os.path.basename(json.loads(line)['path'])] for line in Path(rows_file).read_text().splitlines()]
+
+
+def random_set(folder, rows, dim, classes):
+    rng = numpy.random.default_rng(1)
+    labels = numpy.arange(rows) % classes
+    vectors = (rng.normal(size=(classes, dim))[labels] * .3 + rng.normal(size=(rows, dim))).astype(numpy.float32)
+    numpy.save(f'{folder}/x_Embeddings.npy', vectors)
+    numpy.save(f'{folder}/x_Categories.npy', labels.astype(str))
+    return vectors, labels, [f'{folder}/x_Embeddings.npy']
+
+
+def seconds(run):
+    start = time.perf_counter()
+    result = run()
+    return time.perf_counter() - start, result
 
 
 def main():
-    rows, dim, classes = [int(a) for a in sys.argv[1:]] + [10000, 1280, 100][len(sys.argv) - 1:]
-    rng = numpy.random.default_rng(1)
-    labels = rng.integers(0, classes, rows)
-    vectors = (rng.normal(size=(classes, dim))[labels] * .3 + rng.normal(size=(rows, dim))).astype(numpy.float32)
     with tempfile.TemporaryDirectory() as folder:
-        numpy.save(f'{folder}/x_Embeddings.npy', vectors)
-        numpy.save(f'{folder}/x_Categories.npy', labels.astype(str))
+        if len(sys.argv) > 2 and sys.argv[1].endswith('.npy'):
+            name, table = sys.argv[1:]
+            call = [name, '--labels', table]
+            vectors = numpy.load(name)
+            labels = numpy.unique(read_labels(table, name[:-4] + '.rows.jsonl'), return_inverse=True)[1]
+        else:
+            vectors, labels, call = random_set(folder, *[int(a) for a in sys.argv[1:]],
+                                               *[10000, 1280, 200][len(sys.argv) - 1:])
 
         def ours():
-            text = subprocess.run([BIN / 'cbir-eval', 'labels', f'{folder}/x_Embeddings.npy'], check=True,
-                                  capture_output=True, text=True).stdout
-            return {line.split('\t')[0]: float(line.split('\t')[1]) for line in text.splitlines()}
+            text = subprocess.run([BIN / 'cbir-eval', 'labels', *call, '--json'], check=True, capture_output=True).stdout
+            return json.loads(text)
 
-        us, scores = seconds(ours, 3)
-        them, (mean, first) = seconds(lambda: numpy_scores(vectors, labels), 1)
-    assert abs(scores['map'] - mean) < 1e-5 and abs(scores['p@10'] - first) < 1e-5, (scores, mean, first)
-    product = 2 * rows * rows * dim / us / 1e9
-    print(f'{rows} x {dim}, {classes} classes: cbir-eval {us:.2f} s ({product:.0f} GFLOP/s in all), '
-          f'NumPy {them:.2f} s, ratio {them / us:.1f}')
+        best = min((seconds(ours) for _ in range(5)), key=lambda pair: pair[0])
+        print(f'{vectors.shape[0]} x {vectors.shape[1]}, {labels.max() + 1} classes: cbir-eval {best[0]:.2f} s, '
+              f'NumPy {numpy.__version__}', end='')
+        for how, run in [('rows sorted', by_sorting_rows), ('scores sorted', by_sorting_scores)]:
+            took, measures = seconds(lambda: run(vectors, labels))
+            for measure, value in measures.items():
+                assert abs(value - best[1][measure]) < 2e-5, (how, measure, value, best[1][measure])
+            print(f', {how}: {took:.2f} s, {took / best[0]:.1f} times', end='', flush=True)
+        print()
 
 
 if __name__ == '__main__':

@@ -17,6 +17,7 @@
 #include <cbir/index/index.hpp>
 #include <cbir/index/scan.hpp>
 #include <cbir/store/npy.hpp>
+#include <lib/base/targets.hpp>
 #include <lib/index/flat_kernels.hpp>
 
 namespace {
@@ -25,16 +26,16 @@ constexpr std::size_t kTop = 10;
 using Ranking = std::vector<std::vector<cbir::Hit>>;
 
 std::int64_t target_of(const std::string& name) {
-  for (std::int64_t target = 1; target != 0 && target <= hwy::SupportedTargets(); target *= 2)
-    if ((hwy::SupportedTargets() & target) != 0 && name == hwy::TargetName(target)) return target;
+  for (std::int64_t all = cbir::supported_targets(); all != 0; all &= all - 1)
+    if (const std::int64_t lowest = all & -all; name == hwy::TargetName(lowest)) return lowest;
   throw std::runtime_error("this processor has no " + name);
 }
 
 /// The target and what it builds upon, as on a processor that has no more.
 void restrict_to(const std::string& name) {
-  hwy::SetSupportedTargetsForTest(0);
+  cbir::restrict_targets(0);
   const std::int64_t target = target_of(name);
-  hwy::SetSupportedTargetsForTest(hwy::SupportedTargets() & ~(target - 1));
+  cbir::restrict_targets(cbir::supported_targets() & ~(target - 1));
 }
 
 bool identical(const Ranking& a, const Ranking& b) {

@@ -24,6 +24,7 @@
 #include <cbir/base/parallel.hpp>
 #include <cbir/index/index.hpp>
 #include <cbir/store/npy.hpp>
+#include <lib/base/targets.hpp>
 
 namespace {
 
@@ -85,7 +86,7 @@ int run(int argc, char** argv) {
   if (argc < 5) throw cbir::UsageError("bench_search X.cbir QUERIES.npy NEIGHBOURS K [THREADS]");
   // As a processor without AVX-512 would do it.
   if (const char* target = std::getenv("CBIR_BENCH_TARGET"); target && std::string(target) == "avx2")
-    hwy::SetSupportedTargetsForTest(hwy::SupportedTargets() & (HWY_AVX2 | HWY_SSE4 | HWY_SSSE3 | HWY_SCALAR));
+    cbir::restrict_targets(HWY_AVX2 | HWY_SSE4);
   const cbir::ThreadLimit limit(argc > 5 ? std::stoul(argv[5]) : 0);
   Bench bench{.index = cbir::Index::open(argv[1]), .queries = {}, .neighbours = {}, .k = std::stoul(argv[4])};
   const cbir::NpyMatrix queries{std::string(argv[2])};

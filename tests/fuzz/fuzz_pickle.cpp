@@ -1,11 +1,11 @@
 // The pickle of a checkpoint alone, without the container that hides it from mutation: every storage that it refers to
 // is there, up to a size.
-#include <pickle.hpp>
 #include <state_dict.hpp>
 #include <tests/fuzz/tensors.hpp>
 #include <vector>
 
 #include <cbir/base/error.hpp>
+#include <cbir/weights/pickle.hpp>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace cbir;

@@ -16,6 +16,9 @@ BIN = Path(os.environ.get('CBIR_BIN', SOURCE / 'build/release/bin')).resolve()
 SHARED = Path(os.environ.get('CBIR_TEST_DATA', SOURCE.parent / 'shared/data'))  # real pictures; absent for most users
 
 
+MOMENTS = BIN.parent / 'moments/libcbir_moments.so'
+
+
 class ToolTest(unittest.TestCase):
     """Each test runs in an empty folder of its own."""
 
@@ -32,6 +35,14 @@ class ToolTest(unittest.TestCase):
             self.fail(f'{command} exited with {done.returncode}, not {expect}\n'
                       f'stdout: {done.stdout[-2000:]!r}\nstderr: {done.stderr[-2000:].decode(errors="replace")}')
         return done
+
+    def bad_luck(self, moment, how='kill', folder=None):
+        """An environment in which that call of a program, from 1, that changes a file below a folder (the test's own) goes wrong,
+        in a way that tests/faults/moments.cpp tells."""
+        counter = self.dir / '.moments'
+        counter.write_bytes(bytes(8))
+        return {'LD_PRELOAD': str(MOMENTS), 'MOMENTS_FOLDER': str(folder or self.dir), 'MOMENTS_COUNTER': str(counter),
+                'MOMENTS_AT': str(moment), 'MOMENTS_HOW': how}
 
     def out(self, *args, **kw):
         """Standard output as text; standard error must be silent."""
@@ -67,10 +78,11 @@ def need(test, path):
         test.skipTest(f'{path} is not here')
 
 
-def peer_python(test):
-    """The Python interpreter that has the packages of tests/peers/requirements.txt; skips a test where they are not and
-    cannot be fetched."""
-    done = subprocess.run([SOURCE / 'tests/peers/environment'], capture_output=True, text=True, timeout=600)
+def peer_python(test, name=None):
+    """The Python interpreter that has the packages of tests/peers/NAME.txt (default: requirements); skips a test where they
+    are not and cannot be fetched."""
+    done = subprocess.run([SOURCE / 'tests/peers/environment'] + ([name] if name else []), capture_output=True, text=True,
+                          timeout=600)
     if done.returncode != 0:
         test.skipTest(done.stderr.strip())
     return done.stdout.strip()

@@ -6,7 +6,8 @@ import subprocess
 
 from cbirtest import BIN, SOURCE, ToolTest, main
 
-PROGRAMS = ['cbir-extract', 'cbir-index', 'cbir-query', 'cbir-eval', 'cbir-models', 'cbir-doctor']
+PROGRAMS = ['cbir-extract', 'cbir-index', 'cbir-query', 'cbir-eval', 'cbir-dedup', 'cbir-detect', 'cbir-match', 'cbir-models',
+            'cbir-doctor', 'cbir-catalog']
 OPTION = re.compile(r'(?<![\w-])--[a-z][a-z0-9-]*')
 
 
@@ -47,14 +48,15 @@ class Conventions(ToolTest):
                     self.assertEqual(done.returncode, 7, done.stderr)
 
     def test_unknown_sub_command_is_named(self):
-        for program in 'cbir-index', 'cbir-eval', 'cbir-models':
+        for program in 'cbir-index', 'cbir-eval', 'cbir-models', 'cbir-catalog':
             with self.subTest(program):
                 self.assertIn("no sub-command is named 'frobnicate'", self.error(program, 'frobnicate', expect=2))
 
     def test_numbers_out_of_range(self):
         for call in (['cbir-extract', '-o', 'x', 'p', '--batch'], ['cbir-extract', '-o', 'x', 'p', '--max-pixels'],
                      ['cbir-query', 'x.cbir', '--row'], ['cbir-query', 'x.cbir', '-k'], ['cbir-doctor', 'p', '--seed'],
-                     ['cbir-eval', 'labels', 'x', '-k'], ['cbir-index', 'build', 'x', '-o', 'y', '--threads']):
+                     ['cbir-eval', 'labels', 'x', '-k'], ['cbir-index', 'build', 'x', '-o', 'y', '--threads'],
+                     ['cbir-dedup', 'x', '--max-pairs'], ['cbir-match', 'a', 'b', '--keypoints']):
             for number in '-1', '1.5', 'many', '99999999999999999999':
                 with self.subTest(call=call, number=number):
                     self.assertIn(f"found '{number}', expected a whole number from ", self.error(*call, number, expect=2))

@@ -109,6 +109,65 @@ class Doctor(ToolTest):
         self.out('cbir-doctor', '--attacks', 'mirror,crop', 'in', '-o', 'out')
         self.assertEqual({line[2] for line in self.manifest('out')}, {'mirror', 'crop'})
 
+    def attacks(self):
+        """Names of all."""
+        return [line.split('\t')[0] for line in self.out('cbir-doctor', '--list').splitlines()
+                if not line.startswith('default\t')]
+
+    def test_all_attacks_in_three_strengths(self):
+        self.out('cbir-doctor', 'in/class0/0.jpg', '-o', 'out', '--all', '--attacks', 'all:light,all,all:strong')
+        names = self.attacks()
+        self.assertEqual(set(names), {
+            'watermark', 'logo', 'crop', 'border', 'collage', 'screenshot', 'recompress', 'shrink', 'blur', 'noise', 'colour',
+            'grey', 'mirror', 'rotate5', 'rotate90', 'perspective'})
+        self.assertEqual({line[2] for line in self.manifest('out')},
+                         {name + strength for name in names for strength in (':light', '', ':strong')})
+        alike = {'mirror', 'rotate90'}  # there is no more or less of them
+        contents = {}
+        for copy, _, attack, _ in self.manifest('out'):
+            if attack.split(':')[0] not in alike:
+                contents.setdefault((self.dir / 'out' / copy).read_bytes(), []).append(attack)
+        self.assertEqual(len(contents), 3 * (len(names) - len(alike)))
+        self.assertIn('no such strength', self.error('cbir-doctor', 'in', '-o', 'x', '--attacks', 'all:hard', expect=2))
+        self.error('cbir-doctor', 'in', '-o', 'x', '--attacks', 'all+crop', expect=2)
+
+    def test_distractors_that_are_drawn_are_left_out_of_the_database(self):
+        for threads in 1, 4:
+            self.out('cbir-doctor', 'in', '-o', f'out{threads}', '--count', 4, '--distractors', 5, '--seed', 2,
+                     '--threads', threads)
+        self.assertEqual(self.copies('out1'), self.copies('out4'))
+        lines = self.manifest('out1')
+        self.assertEqual([bool(line[1]) for line in lines], [True] * 4 + [False] * 5)
+        database = (self.dir / 'out1/database.txt').read_text().splitlines()
+        self.assertEqual(len(database), 12 - 5)
+        for copy, original, attack, _ in lines:
+            picture = 'in/' + copy[:-len(f'.{attack}.jpg')]  # no strengths in the default choice
+            self.assertTrue((self.dir / picture).is_file())
+            self.assertEqual(picture in database, bool(original))
+        defaults = [line.split('\t')[1] for line in self.out('cbir-doctor', '--list').splitlines()
+                    if line.startswith('default\t')]
+        self.assertEqual([line[2] for line in lines], defaults[:4] + defaults[:5])  # doctored as the others are
+
+    def test_distractors_of_a_folder(self):
+        for i in range(3):
+            picture(self.dir / f'7/{i}.jpg', 200 + i)
+        self.out('cbir-doctor', 'in', '-o', 'out', '--distractors', './7', '--attacks', 'mirror')
+        self.assertEqual([line[:2] for line in self.manifest('out')[12:]], [[f'7/{i}.jpg.mirror.jpg', ''] for i in range(3)])
+        self.assertEqual(len((self.dir / 'out/database.txt').read_text().splitlines()), 12)
+        (self.dir / 'out/manifest.tsv').unlink()
+        self.assertIn('database.txt', self.error('cbir-doctor', 'in', '-o', 'out', '--distractors', './7', '--attacks', 'crop',
+                                                 expect=7))
+
+    def test_distractors_that_make_no_sense(self):
+        self.assertIn('among the distractors', self.error('cbir-doctor', 'in', '-o', 'x', '--distractors', 'in/class1', expect=2))
+        self.assertIn('no picture is left', self.error('cbir-doctor', 'in', '-o', 'x', '--distractors', 12, expect=2))
+        self.error('cbir-doctor', 'in', '-o', 'x', '--distractors', 'nowhere', expect=4)
+        (self.dir / 'empty').mkdir()
+        self.error('cbir-doctor', 'in', '-o', 'x', '--distractors', 'empty', expect=4)
+        os.rename(self.dir / 'in/class2/2.jpg', self.dir / 'in/class2/a\nb.jpg')
+        self.assertIn('newline', self.error('cbir-doctor', 'in', '-o', 'x', '--distractors', 1, expect=2))
+        self.assertFalse((self.dir / 'x').exists())
+
     def test_more_wanted_than_there_are(self):
         done = self.run_tool('cbir-doctor', 'in', '-o', 'out', '--count', 100)
         self.assertIn(b'100 pictures wanted, but there are only 12', done.stderr)
@@ -118,7 +177,7 @@ class Doctor(ToolTest):
         self.error('cbir-doctor', expect=2)
         self.error('cbir-doctor', 'in', expect=2)
         self.error('cbir-doctor', '-o', 'out', expect=2)
-        self.assertIn('there are watermark, crop', self.error('cbir-doctor', 'in', '-o', 'out', '--attacks', 'cut', expect=2))
+        self.assertIn('there are watermark, logo, crop', self.error('cbir-doctor', 'in', '-o', 'out', '--attacks', 'cut', expect=2))
         for wrong in (['--quality', 0], ['--quality', 101], ['--count', '-1'], ['--seed', 'x'], ['--threads', '-1']):
             self.error('cbir-doctor', 'in', '-o', 'out', *wrong, expect=2)
         self.error('cbir-doctor', 'nowhere', '-o', 'out', expect=4)

@@ -44,8 +44,8 @@ class Models(ToolTest):
 
     def test_list_and_show(self):
         table = self.out('cbir-models', 'list', env=self.env).splitlines()
-        self.assertEqual(table[0].split(), ['NAME', 'DIM', 'WEIGHTS', 'SIZE', 'LICENCE', 'DESCRIPTION'])
-        self.assertEqual(table[1].split(), ['tiny', '1280', 'missing', '54', 'B', 'MIT', 'A', 'tiny', 'encoder'])
+        self.assertEqual(table[0].split(), ['NAME', 'KIND', 'DIM', 'WEIGHTS', 'SIZE', 'LICENCE', 'DESCRIPTION'])
+        self.assertEqual(table[1].split(), ['tiny', 'encoder', '1280', 'missing', '54', 'B', 'MIT', 'A', 'tiny', 'encoder'])
         listed = json.loads(self.out('cbir-models', 'list', '--json', env=self.env))
         self.assertEqual(len(listed), 1)
         self.assertEqual(listed[0]['weights']['path'], 'models/sub/tiny.pth')
@@ -92,6 +92,24 @@ class Models(ToolTest):
         self.assertEqual(self.weights.read_bytes(), CONTENT[:20])
         self.run_tool('cbir-models', 'fetch', '--force', 'tiny', env=self.env)
         self.assertEqual(self.weights.read_bytes(), CONTENT)
+
+    def test_networks_of_local_features(self):
+        self.env.pop('CBIR_PRESETS')
+        listed = {p['name']: p for p in json.loads(self.out('cbir-models', 'list', '--json', env=self.env))}
+        self.assertEqual({listed[name]['kind'] for name in ('xfeat', 'aliked', 'superpoint')}, {'features'})
+        self.assertEqual({listed[name]['kind'] for name in ('lighterglue', 'lightglue', 'superglue')}, {'matcher'})
+        self.assertRegex(self.out('cbir-models', 'show', 'xfeat', env=self.env), r'(?m)^fingerprint +[0-9a-f]{64}$')
+        self.assertRegex(self.out('cbir-models', 'show', 'lighterglue', env=self.env), "(?m)^matches +features of 'xfeat'")
+        (self.dir / 'picture.ppm').write_bytes(b'P6 1 1 255\n' + bytes(3))
+        self.assertIn("'xfeat' is a network for local features, and not an encoder",
+                      self.error('cbir-extract', '--model', 'xfeat', 'picture.ppm', '-o', 'set', expect=6, env=self.env))
+
+    def test_weights_that_no_program_may_fetch(self):
+        self.env.pop('CBIR_PRESETS')
+        for name, file in ('superpoint', 'superpoint_v1.pth'), ('superglue', 'superglue_outdoor.pth'):
+            message = self.fails('fetch', name, expect=4)
+            self.assertIn('non-commercial research alone', message)
+            self.assertIn(f'models/sub/{file}: cannot be fetched', message)
 
     def test_what_cannot_be_fetched(self):
         self.assertIn('cbir-models fetch tiny', self.fails('verify', 'tiny', expect=4))

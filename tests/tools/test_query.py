@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cbirtest import BIN, ToolTest, main
+from cbirtest import BIN, ToolTest, main, xxh3
 
 LIGHT = BIN / 'cbir-query'
 MODELS = Path(os.environ.get('CBIR_MODELS') or
@@ -123,7 +123,8 @@ class VectorQueries(ToolTest):
         for args in ([], ['a.jpg', '--row', 1], ['--vectors', 'q.npy', '--files-from', 'l'], ['--row', 1, '--tag', 'x'],
                      ['--row', 1, '--root', '.'], ['--vectors', 'q.npy', '--exclude-self'], ['--row', 1, '--weights', 'w'],
                      ['--row', 1, '--format', 'jsonl', '-0'], ['--row', 1, '-k', 0], ['--row', 1, '--format', 'xml'],
-                     ['--row', 1, '--min-score', 'nan'], ['--row', -1]):
+                     ['--row', 1, '--min-score', 'nan'], ['--row', 1, '--min-score', 'automatic'],
+                     ['--row', 1, '--min-score', ''], ['--row', -1]):
             with self.subTest(args):
                 self.error('cbir-query', 'x.cbir', *args, expect=2)
 
@@ -279,6 +280,29 @@ class Page(ToolTest):
         self.out('cbir-query', 's.cbir', '--row', 0, '--format', 'html', '--root', 'pictures', '-o', 'page.html')
         self.assertGreater(self.shoot('page.html', '--blink-settings=preferredColorScheme=1')[5, 5].min(), 200)
         self.assertLess(self.shoot('page.html', '--blink-settings=preferredColorScheme=0')[5, 5].max(), 60)
+
+    def test_no_picture_outside_of_root_is_shown(self):
+        (self.dir / 'pictures/below').mkdir()
+        paths = ['0', 'below/../1', '../secret.jpg', 'below/../../secret.jpg']
+        Image.new('RGB', (30, 30), (255, 0, 255)).save(self.dir / 'secret.jpg')
+        np.save(self.dir / 'e.npy', np.eye(4, dtype=np.float32))
+        lines = ''.join(json.dumps({'path': path}) + '\n' for path in paths)
+        (self.dir / 'e.rows.jsonl').write_text(lines)
+        (self.dir / 'e.json').write_text(json.dumps({
+            'format': 'cbir embedding set', 'version': 1, 'rows': 4, 'dim': 4, 'dtype': 'float32', 'metric': 'cosine',
+            'normalization': 'l2', 'npy_xxh3': xxh3((self.dir / 'e.npy').read_bytes()), 'rows_xxh3': xxh3(lines.encode())}))
+        self.out('cbir-index', 'build', 'e', '-o', 'e.cbir')
+        page = self.run_tool('cbir-query', 'e.cbir', '--row', 0, '--format', 'html', '--root', 'pictures').stdout.decode()
+        self.assertEqual(page.count('data:image/jpeg'), 2)
+        self.assertEqual(page.count('<span>leads out of the folder that --root names</span>'), 2)
+        # Nor by way of a symbolic link; the root may be one.
+        (self.dir / 'pictures/1').unlink()
+        (self.dir / 'pictures/1').symlink_to('../secret.jpg')
+        (self.dir / 'link').symlink_to('pictures')
+        for root in ('pictures', 'pictures/', 'link', './pictures/../link/'):
+            page = self.run_tool('cbir-query', 'e.cbir', '--row', 0, '--format', 'html', '--root', root).stdout.decode()
+            self.assertEqual(page.count('data:image/jpeg'), 1)
+            self.assertEqual(page.count('<span>leads out of the folder that --root names</span>'), 3)
 
     def test_page_is_static_and_escaped(self):
         done = self.run_tool('cbir-query', 's.cbir', '--row', 0, '--format', 'html', '--root', '/nowhere')

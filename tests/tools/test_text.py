@@ -1,42 +1,16 @@
 """Text as a user asks with it and makes sets of it. The network is that of tests/fake_nets: it sees colours, and reads their
 names, so that what must come out can be said in advance and no weights are needed."""
-import gzip
-import itertools
 import json
 import os
 import re
-import struct
 
 import numpy as np
 from PIL import Image
 
-from cbirtest import BIN, ToolTest, main
+from cbirtest import ToolTest, main
+from fake_encoder import FAKE, make_encoders, preset, safetensors, vocabulary
 
-FAKE = BIN.parent / 'fake_nets'
 COLOURS = {'red': (255, 0, 0), 'green': (0, 255, 0), 'blue': (0, 0, 255)}
-
-
-def vocabulary():
-    """A file of CLIP's 48894 merges, none of which joins letters of ASCII."""
-    shown = [chr(c) for c in range(0xa1, 0x100) if c != 0xad]
-    pairs = (f'{a} {b}{end}' for a in shown for b in shown for end in ('', '</w>'))
-    triples = (f'{a}{b} {c}' for a in shown for b in shown for c in shown)
-    return gzip.compress('\n'.join(itertools.chain(['header'], itertools.islice(itertools.chain(pairs, triples), 48894),
-                                                   [''])).encode())
-
-
-def safetensors(**shapes):
-    """A checkpoint of empty tensors."""
-    header = json.dumps({name: {'dtype': 'U8', 'shape': [length, 0], 'data_offsets': [0, 0]}
-                         for name, length in shapes.items()}).encode()
-    return struct.pack('<Q', len(header)) + header
-
-
-def preset(name, **more):
-    return {'name': name, 'network': 'fake', 'layer': 'mean', 'pool': 'none', 'dimension': 4, 'preprocessing': {
-                'resize': 8, 'filter': 'bicubic', 'resize_rounding': 'round', 'crop': 8, 'crop_rounding': 'floor',
-                'mean': [0, 0, 0], 'std': [1, 1, 1]},
-            'normalization': 'l2', 'metric': 'cosine', 'weights': {'file': f'{name}.safetensors', 'licence': 'none'}, **more}
 
 
 def expected(text, mark=.1):
@@ -53,17 +27,7 @@ class TextTest(ToolTest):
         super().setUp()
         if not FAKE.exists():
             self.skipTest(f'{FAKE} is not here')
-        models, presets = self.dir / 'models', self.dir / 'presets'
-        models.mkdir()
-        presets.mkdir()
-        text = {'context': 77, 'tokenizer': 'clip', 'vocabulary': {'file': 'words.gz', 'licence': 'none'}}
-        (models / 'words.gz').write_bytes(vocabulary())
-        (models / 'colours.safetensors').write_bytes(safetensors(token_embedding=49408, context=77))
-        (models / 'blind.safetensors').write_bytes(safetensors(other=1))
-        (presets / 'colours.json').write_text(json.dumps(preset('colours', text=text)))
-        (presets / 'blind.json').write_text(json.dumps(preset('blind')))
-        self.env = {'CBIR_PLUGIN_DIR': str(FAKE), 'CBIR_MODELS': str(models), 'CBIR_PRESETS': str(presets),
-                    'XDG_CACHE_HOME': str(self.dir / 'cache')}
+        self.env = make_encoders(self.dir)
         for name, colour in COLOURS.items():
             (self.dir / 'photos' / name).mkdir(parents=True)
             Image.new('RGB', (40, 30), colour).save(self.dir / 'photos' / name / '1.jpg', quality=95)
