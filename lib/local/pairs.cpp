@@ -108,13 +108,13 @@ PictureFeatures features_of_file(const std::string& path, const LocalExtractor& 
   return out;
 }
 
-Comparison compare_features(const std::shared_ptr<const LocalFeatures>& a,
-                            const std::shared_ptr<const LocalFeatures>& mirrored, const LocalFeatures& b,
-                            const LocalMatcher& matcher, const VerifyOptions& options) {
-  Comparison out{.a = a, .matches = matcher.match(*a, b)};
+FeatureComparison compare_features(const std::shared_ptr<const LocalFeatures>& a,
+                                   const std::shared_ptr<const LocalFeatures>& mirrored, const LocalFeatures& b,
+                                   const LocalMatcher& matcher, const VerifyOptions& options) {
+  FeatureComparison out{.a = a, .matches = matcher.match(*a, b)};
   out.verification = verify_matches(*a, b, out.matches, options);
   if (out.verification.verified() || !mirrored) return out;
-  Comparison other{.matches = matcher.match(*mirrored, b), .mirrored = true};
+  FeatureComparison other{.matches = matcher.match(*mirrored, b), .mirrored = true};
   LocalFeatures placed = *mirrored;
   mirror_keypoints(placed);
   VerifyOptions turned = options;
@@ -142,7 +142,7 @@ void match_pairs(std::span<const PicturePair> pairs, const PairOptions& options,
       if (!out.problem.empty()) return;
       PictureFeatures mirrored;
       if (options.mirror) mirrored = features_of_file(block[i].a, *extractor, options.decode, {}, Side::mirrored);
-      Comparison found = compare_features(a.features, mirrored.features, *b.features, *matcher, options.verify);
+      FeatureComparison found = compare_features(a.features, mirrored.features, *b.features, *matcher, options.verify);
       out.a = std::move(found.a);
       out.b = b.features;
       out.matches = std::move(found.matches);

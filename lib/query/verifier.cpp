@@ -149,7 +149,7 @@ RankedProof Verifier::prove(const Picture& query, const std::shared_ptr<const Lo
   const Picture picture = row_picture(index_.row(*index_.position_of(row.id)));
   if (!picture.features) return proof;
   const LocalFeatures& b = *picture.features;
-  const Comparison compared = compare_features(query.features, mirrored, b, *matcher_, options_.verify);
+  const FeatureComparison compared = compare_features(query.features, mirrored, b, *matcher_, options_.verify);
   const std::vector<LocalMatch>& matches = compared.matches;
   const Verification& found = compared.verification;
   proof.score = found.score;

@@ -57,7 +57,7 @@ PictureFeatures features_of_file(const std::string& path, const LocalExtractor& 
                                  const std::optional<PixelBox>& box = {}, Side side = Side::front);
 
 /// Two pictures compared.
-struct Comparison {
+struct FeatureComparison {
   std::shared_ptr<const LocalFeatures> a = {};  ///< with keypoints where they are in the picture itself
   std::vector<LocalMatch> matches = {};
   Verification verification = {};
@@ -66,9 +66,9 @@ struct Comparison {
 
 /// Compares, and if that verifies nothing and there is a mirrored picture (of features_of_file()), that, too: the
 /// better of both.
-Comparison compare_features(const std::shared_ptr<const LocalFeatures>& a,
-                            const std::shared_ptr<const LocalFeatures>& mirrored, const LocalFeatures& b,
-                            const LocalMatcher& matcher, const VerifyOptions& options);
+FeatureComparison compare_features(const std::shared_ptr<const LocalFeatures>& a,
+                                   const std::shared_ptr<const LocalFeatures>& mirrored, const LocalFeatures& b,
+                                   const LocalMatcher& matcher, const VerifyOptions& options);
 
 /// Hands on every pair, in order; pairs are compared in parallel. A picture that comes in several pairs close to one
 /// another is looked at once. Throws as open_local_extractor and open_local_matcher.
