@@ -12,6 +12,7 @@
 #include <cbir/base/log.hpp>
 #include <cbir/base/parallel.hpp>
 #include <cbir/base/text.hpp>
+#include <cbir/cli/decoder_flags.hpp>
 #include <cbir/cli/detector_flags.hpp>
 #include <cbir/cli/program.hpp>
 #include <cbir/cli/regions.hpp>
@@ -28,6 +29,7 @@ struct Options {
   cbir::FinderRequest finder;  ///< detector or proposer
   std::string format = "tsv", output = "-", alpha = "white";
   cbir::DecodeOptions decode;
+  cbir::DecoderRequest decoders;
   std::size_t threads = 0;  ///< 0: all processors
   bool force = false;       ///< replace an existing output
 };
@@ -74,6 +76,7 @@ void add_options(CLI::App& app, Options& options) {
       ->check(cbir::whole_number(1))
       ->type_name("N")
       ->capture_default_str();
+  cbir::add_decoder_flags(app, options.decoders);
   app.add_flag("--accept-truncated", options.decode.accept_truncated, "Take JPEGs that end too early, the rest grey");
   cbir::add_threads(app, options.threads);
   app.add_flag("--force", options.force, "Replace FILE");
@@ -95,6 +98,7 @@ void validate(const CLI::App& app, Options& options) {
   if (options.finder.model.empty() && options.finder.proposals.empty())
     throw cbir::UsageError("name a detector by --model (cbir-models list shows which there are), or give --proposals");
   cbir::validate_detector_flags(app, options.finder);
+  cbir::validate_decoder_flags(app, options.decoders);
   options.decode.alpha = options.alpha == "white" ? cbir::Alpha::white : cbir::Alpha::drop;
 }
 
@@ -108,6 +112,8 @@ cbir::Listing list(const Options& options) {
 
 cbir::ExitCode run(Options options, cbir::Program& program) {
   validate(program.app(), options);
+  const auto decoders = cbir::make_decoders(options.decoders);
+  options.decode.decoders = decoders.get();
   const cbir::ThreadLimit limit(options.threads);
   const cbir::Listing listing = list(options);
   cbir::OutputFile out(options.output, options.force);

@@ -11,6 +11,7 @@
 #include <cbir/base/log.hpp>
 #include <cbir/base/parallel.hpp>
 #include <cbir/base/text.hpp>
+#include <cbir/cli/decoder_flags.hpp>
 #include <cbir/cli/detector_flags.hpp>
 #include <cbir/cli/encoder_flags.hpp>
 #include <cbir/cli/program.hpp>
@@ -37,12 +38,11 @@ struct Options {
   cbir::EncoderRequest encoder = {.model = "efficientnet-lite0"};
   std::size_t threads = 0;  // 0: as many as there are processors for this process
   std::string dtype = "float32", alpha = "white";
-  std::string max_failures;           // empty: no limit
-  std::string shard;                  // "2/4"; empty: the whole list
-  std::string isolate = "on";         // whether decoders get processes of their own
-  std::uint64_t decode_timeout = 60;  // seconds
-  bool json = false;                  // say what was done on standard output
-  bool estimate = false;              // only say what it would take
+  std::string max_failures;  // empty: no limit
+  std::string shard;         // "2/4"; empty: the whole list
+  cbir::DecoderRequest decoders;
+  bool json = false;      // say what was done on standard output
+  bool estimate = false;  // only say what it would take
   cbir::ListingOptions listing;
   cbir::ExtractOptions extract;
   std::string local;             // local features to be kept beside the set; empty: none
@@ -115,13 +115,7 @@ void add_options(CLI::App& app, Options& options) {
       ->check(cbir::whole_number(1))
       ->type_name("N")
       ->capture_default_str();
-  app.add_option("--isolate", options.isolate, "Decode in processes of their own, which may crash or hang")
-      ->check(CLI::IsMember({"on", "off"}))
-      ->capture_default_str();
-  app.add_option("--decode-timeout", options.decode_timeout, "Give up on a picture after so many seconds of decoding")
-      ->check(cbir::whole_number(1, 86'400))
-      ->type_name("N")
-      ->capture_default_str();
+  cbir::add_decoder_flags(app, options.decoders);
   app.add_flag("--accept-truncated", options.extract.decode.accept_truncated,
                "Take JPEGs that end too early, the rest grey");
   app.add_option("--max-failures", options.max_failures, "Give up after more failures than this")->type_name("N|P%");
@@ -217,8 +211,7 @@ void validate(const CLI::App& app, Options& options) {
     throw cbir::UsageError("--estimate is of the vectors alone: leave out --local");
   if (options.local.empty() && app.count("--keypoints") > 0)
     throw cbir::UsageError("--keypoints is about --local, which was not given");
-  if (options.isolate == "off" && app.count("--decode-timeout") > 0)
-    throw cbir::UsageError("--decode-timeout is about --isolate on: only a process of its own can be given up");
+  cbir::validate_decoder_flags(app, options.decoders);
   options.encoder.reads_text = texts;
   options.extract.dtype = cbir::parse_dtype(options.dtype);
   options.extract.decode.alpha = options.alpha == "white" ? cbir::Alpha::white : cbir::Alpha::drop;
@@ -328,8 +321,7 @@ cbir::ExitCode stopped_local(int signal, const cbir::LocalReport& report, const 
 cbir::ExitCode run(Options options, cbir::Program& program) {
   validate(program.app(), options);
   const bool texts = !options.text_file.empty();
-  const auto decoders =
-      texts || options.isolate == "off" ? nullptr : cbir::make_decoders(std::chrono::seconds(options.decode_timeout));
+  const auto decoders = texts ? nullptr : cbir::make_decoders(options.decoders, cbir::preprocess_by_bytes);
   options.extract.decode.decoders = decoders.get();
   const cbir::ThreadLimit threads(options.threads);
   const cbir::Listing listing = list(options);

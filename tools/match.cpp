@@ -11,6 +11,7 @@
 #include <cbir/base/log.hpp>
 #include <cbir/base/parallel.hpp>
 #include <cbir/base/text.hpp>
+#include <cbir/cli/decoder_flags.hpp>
 #include <cbir/cli/matches.hpp>
 #include <cbir/cli/program.hpp>
 #include <cbir/local/pairs.hpp>
@@ -21,6 +22,7 @@ struct Options {
   std::vector<std::string> pictures;  // two
   std::string pairs;                  // a file of pairs, or "-"
   cbir::PairOptions match;
+  cbir::DecoderRequest decoders;
   std::string model = "homography", alpha = "white", format = "tsv", output = "-";
   std::string html;         // a page, besides
   bool points = false;      // of inliers, in JSON Lines
@@ -61,6 +63,7 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--alpha", options.alpha, "Transparent pictures: on white, or as if opaque")
       ->check(CLI::IsMember({"white", "drop"}))
       ->capture_default_str();
+  cbir::add_decoder_flags(app, options.decoders);
   app.add_option("--format", options.format, "tsv, or jsonl (an object a pair)")
       ->check(CLI::IsMember({"tsv", "jsonl"}))
       ->capture_default_str();
@@ -81,7 +84,8 @@ bool is_jpeg(const std::string& path) { return path.ends_with(".jpg") || path.en
 /// Whether the output is to be a picture.
 bool draws(const Options& options) { return options.output.ends_with(".png") || is_jpeg(options.output); }
 
-void validate(Options& options) {
+void validate(const CLI::App& app, Options& options) {
+  cbir::validate_decoder_flags(app, options.decoders);
   if (options.pictures.empty() == options.pairs.empty())
     throw cbir::UsageError("two pictures, or --pairs, were expected");
   if (draws(options) && !options.pairs.empty())
@@ -117,8 +121,10 @@ void write_picture(const Options& options, const cbir::MatchedPair& pair) {
   cbir::write_file(options.output, cbir::as_text(bytes), options.force);
 }
 
-cbir::ExitCode run(Options options, const cbir::Program& program) {
-  validate(options);
+cbir::ExitCode run(Options options, cbir::Program& program) {
+  validate(program.app(), options);
+  const auto decoders = cbir::make_decoders(options.decoders);
+  options.match.decode.decoders = decoders.get();
   const cbir::ThreadLimit limit(options.threads);
   const std::vector<cbir::PicturePair> pairs = pairs_of(options);
   const std::vector<std::string> inputs = inputs_of(options, pairs);

@@ -248,8 +248,12 @@ ExitCode run(const cbir::Program& program, const CLI::App& app, const std::vecto
   const Request request = request_of(options);
   const cbir::RankingFormat format = cbir::parse_ranking_format(options.format);
   check_usage(app, encoder_flags, options, request, format, is_folder);
+  const auto decoders = looks_at_pictures(options, request, format, is_folder)
+                            ? cbir::make_decoders(options.decoders, cbir::preprocess_by_bytes)
+                            : nullptr;
   const cbir::ThreadLimit limit(options.threads);
-  const cbir::DecodeOptions decode{.alpha = options.alpha == "drop" ? cbir::Alpha::drop : cbir::Alpha::white};
+  const cbir::DecodeOptions decode{.alpha = options.alpha == "drop" ? cbir::Alpha::drop : cbir::Alpha::white,
+                                   .decoders = decoders.get()};
   const Items items = request == Request::items ? items_of(options) : Items{};
   options.encoder.reads_text = !items.texts.empty();
 

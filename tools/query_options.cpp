@@ -66,6 +66,11 @@ void check_verify(const QueryToolOptions& options, Request request) {
 
 }  // namespace
 
+bool looks_at_pictures(const QueryToolOptions& options, Request request, cbir::RankingFormat format, bool folder) {
+  return asks_with_pictures(options) || folder || request == Request::served || options.verify.has_value() ||
+         format == cbir::RankingFormat::html;
+}
+
 void check_usage(const CLI::App& app, const std::vector<std::string>& encoder_flags, const QueryToolOptions& options,
                  Request request, cbir::RankingFormat format, bool folder) {
   const auto demand = [&](bool fits, const char* option, const char* needs) {
@@ -86,6 +91,9 @@ void check_usage(const CLI::App& app, const std::vector<std::string>& encoder_fl
   for (const std::string& flag : encoder_flags)
     demand(pictures || texts, flag.c_str(), "pictures or texts to search for");
   demand(pictures || format == cbir::RankingFormat::html, "--alpha", "pictures to search for");
+  for (const char* option : {"--isolate", "--decode-timeout"})
+    demand(looks_at_pictures(options, request, format, folder), option, "pictures to search for");
+  cbir::validate_decoder_flags(app, options.decoders);
   demand(request != Request::rows || !options.improve.whiten.empty(), "--allow-mismatch",
          "pictures, texts, --vectors or --whiten");
   demand(options.improve.expand > 0, "--expand-alpha", "--expand");
@@ -288,6 +296,7 @@ std::vector<std::string> add_options(CLI::App& app, QueryToolOptions& options) {
       ->check(CLI::IsMember({"white", "drop"}))
       ->capture_default_str()
       ->group("Encoder");
+  cbir::add_decoder_flags(app, options.decoders, "Encoder");
   app.add_flag("--allow-mismatch", options.allow_mismatch, "Search with vectors of another encoder than the index's")
       ->group("Encoder");
 

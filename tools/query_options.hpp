@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <cbir/cli/decoder_flags.hpp>
 #include <cbir/cli/encoder_flags.hpp>
 #include <cbir/cli/program.hpp>
 #include <cbir/cli/ranking.hpp>
@@ -36,11 +37,12 @@ struct QueryToolOptions {
   std::string root;              // where pictures lie now, for thumbnails
   cbir::EncoderRequest encoder;  // no model: the index's; of a folder, kDefaultModel
   std::string alpha = "white";   // what transparent pictures are laid on
-  bool allow_mismatch = false;   // take another encoder than the index's
-  bool check = false;            // verify the whole index first
-  cbir::RowCriteria where;       // rows that may be found
-  cbir::Improvements improve;    // what is done for better rankings
-  cbir::SearchEffort effort;     // how far to look; 0: as far as the index says
+  cbir::DecoderRequest decoders;
+  bool allow_mismatch = false;  // take another encoder than the index's
+  bool check = false;           // verify the whole index first
+  cbir::RowCriteria where;      // rows that may be found
+  cbir::Improvements improve;   // what is done for better rankings
+  cbir::SearchEffort effort;    // how far to look; 0: as far as the index says
   std::optional<std::string>
       verify;                   // prove results by keypoints: of these features, or this file; empty: as there are
   std::size_t verify_top = 50;  // so many of them
@@ -53,6 +55,9 @@ enum class Request { items, vectors, rows, served };  // items: pictures and tex
 
 bool asks_with_pictures(const QueryToolOptions& options);
 bool asks_with_texts(const QueryToolOptions& options);
+
+/// Whether pictures may have to be decoded: to search for, to index, to prove results by, or for a page.
+bool looks_at_pictures(const QueryToolOptions& options, Request request, cbir::RankingFormat format, bool folder);
 
 /// Throws UsageError for none, or several that exclude each other.
 Request request_of(const QueryToolOptions& options);

@@ -78,7 +78,7 @@ void run_batches(const BatchContext& context, std::size_t threads, State& state,
 
 /// The same in as much memory as there is.
 void run_within_memory(const BatchContext& context, State& state, const ExtractProgress& progress) {
-  const MemoryPlan plan = plan_memory(context.encoder, context.options, worker_threads());
+  const MemoryPlan plan = plan_memory(context.encoder, context.detector, context.options, worker_threads());
   MemoryBudget memory(plan.pictures);
   ExtractOptions options = context.options;
   options.decode.memory = &memory;
@@ -150,7 +150,9 @@ ExtractReport extract(const Listing& listing, const EncoderChoice& choice, const
   const Labels labels(options.label, listing.files);
   return make_set(arguments_of(listing, choice, options, labels), {listing, &listing}, choice, options,
                   [&](const Encoder& encoder, State& state, const Reuse* reuse) {
-                    const auto detector = options.regions ? options.regions->finder.open() : nullptr;
+                    std::unique_ptr<Detector> detector;
+                    if (options.regions)
+                      within_memory("loading the detector", [&] { detector = options.regions->finder.open(); });
                     run_within_memory({listing, options, encoder, labels, reuse, detector.get()}, state, progress);
                   });
 }

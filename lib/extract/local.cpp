@@ -18,10 +18,14 @@
 #include <cbir/local/pairs.hpp>
 #include <cbir/store/set.hpp>
 
+#include "memory_plan.hpp"
+
 namespace cbir {
 namespace {
 
 constexpr std::size_t kRowsAThread = 8;  // whose records are in memory together
+constexpr std::size_t kKeypoint = 1024;  // bytes of a keypoint and its descriptor, at most
+constexpr int kUnboundedSide = 4096;     // of pictures that are looked at in their own size
 
 std::string reason() { return std::strerror(errno); }
 
@@ -191,6 +195,22 @@ class Run {
   LocalReport& report_;
 };
 
+/// False if it was stopped.
+bool run_within_memory(const EmbeddingSet& set, const LocalExtractor& extractor, const LocalOptions& options,
+                       const DecodeOptions& decode, const std::optional<LocalFile>& before, LocalReport& report,
+                       Unfinished& unfinished, const ExtractProgress& progress, const std::function<bool()>& stop) {
+  const int side = options.max_side > 0 ? options.max_side : kUnboundedSide;
+  const MemoryPlan plan = plan_memory({.what = fmt::format("finding features '{}'", options.features),
+                                       .trial = [&] { extractor.extract(busy_picture(side)); },
+                                       .inputs = kRowsAThread * options.keypoints * kKeypoint},
+                                      worker_threads());
+  MemoryBudget memory(plan.pictures);
+  DecodeOptions within = decode;
+  within.memory = &memory;
+  const ThreadLimit limit(plan.threads);
+  return Run(set, extractor, within, before, report).rows(report.taken_over, unfinished, progress, stop);
+}
+
 }  // namespace
 
 LocalReport extract_local(const std::string& name, const LocalOptions& options, const DecodeOptions& decode, bool force,
@@ -201,7 +221,9 @@ LocalReport extract_local(const std::string& name, const LocalOptions& options, 
   const EmbeddingSet set = EmbeddingSet::open(paths.manifest, false);
   if (set.rows() > 0 && set.row(0).text)
     throw Incompatible(fmt::format("{}: is made of texts, which have no keypoints", display_path(name)));
-  const auto extractor = open_local_extractor(options);
+  std::unique_ptr<LocalExtractor> extractor;
+  within_memory(fmt::format("loading features '{}'", options.features),
+                [&] { extractor = open_local_extractor(options); });
   const LocalFileInfo info{.kind = extractor->kind(),
                            .keypoints = options.keypoints,
                            .max_side = options.max_side,
@@ -218,7 +240,7 @@ LocalReport extract_local(const std::string& name, const LocalOptions& options, 
     Unfinished unfinished(part, info);
     report.taken_over = unfinished.resume(set);
     unfinished.begin();
-    report.stopped = !Run(set, *extractor, decode, before, report).rows(report.taken_over, unfinished, progress, stop);
+    report.stopped = !run_within_memory(set, *extractor, options, decode, before, report, unfinished, progress, stop);
     if (report.stopped) return report;
     unfinished.publish(path);
   }

@@ -1,14 +1,12 @@
 #include <cbir/extract/picture.hpp>
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <new>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/hash.hpp>
-#include <cbir/base/log.hpp>
 #include <cbir/base/text.hpp>
 
 #include "input.hpp"
@@ -59,34 +57,7 @@ bool read_picture(const std::string& path, const DecodeOptions& options, const K
   return !about.failure && !enough;
 }
 
-/// Waits until there is memory to decode a picture in; `copied`: all of its pixels come from another process.
-std::optional<MemoryBudget::Part> memory_for(Bytes file, const DecodeOptions& options, bool copied) {
-  if (!options.memory) return {};
-  const ImageProbe probe = probe_image(file);
-  const std::uint64_t pixels = static_cast<std::uint64_t>(probe.width) * static_cast<std::uint64_t>(probe.height);
-  if (pixels > options.max_pixels) return {};  // the decoder refuses it
-  constexpr std::uint64_t kCopies = 6;         // RGB twice
-  const std::uint64_t wanted = pixels * (static_cast<std::uint64_t>(probe.working) + (copied ? kCopies : 0));
-  auto part = options.memory->take(wanted);
-  if (!part)
-    throw ImageError(ExitCode::resource,
-                     fmt::format("{}: decoding takes about {}, and {} are there for it", kOutOfMemory,
-                                 human_bytes(wanted), human_bytes(options.memory->total())));
-  return part;
-}
-
 }  // namespace
-
-std::unique_ptr<DecoderProcesses> make_decoders(std::chrono::seconds time) {
-  struct rlimit limit {};
-  if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-    log(LogLevel::warning,
-        "the size of files is limited (ulimit -f), and so is memory that processes share: pictures are decoded in "
-        "this one");
-    return nullptr;
-  }
-  return std::make_unique<DecoderProcesses>(time, preprocess_by_bytes);
-}
 
 OpenedPicture open_picture(const std::string& path, const DecodeOptions& options, const KnownContent& known) {
   OpenedPicture opened;
@@ -94,7 +65,7 @@ OpenedPicture open_picture(const std::string& path, const DecodeOptions& options
   InputFile file;
   if (!read_picture(path, options, known, file, about)) return opened;
   blame(about, "decode", [&] {
-    opened.memory = memory_for(file.data, options, options.decoders != nullptr);
+    opened.memory = memory_to_decode(file.data, options, options.decoders != nullptr);
     opened.image = decode_image(file.data, options);
     about.width = opened.image.width;
     about.height = opened.image.height;
@@ -136,7 +107,7 @@ LoadedPicture load_picture(const std::string& path, const DecodeOptions& options
   slot.data.clear();
   if (!read_picture(path, options, known, file, about)) return about;
   blame(about, "decode", [&] {
-    const auto memory = memory_for(file.data, options, false);
+    const auto memory = memory_to_decode(file.data, options, false);
     const auto size =
         options.decoders->decode(file.data, options, preprocessing_bytes(encoder.preset().preprocessing), slot);
     about.width = size.width;

@@ -6,6 +6,7 @@
 #include <cbir/image/codec_plugin.h>
 #include <cbir/base/boundary.hpp>
 #include <cbir/base/plugin.hpp>
+#include <cbir/base/text.hpp>
 #include <cbir/image/decoder_processes.hpp>
 #include <cbir/image/image.hpp>
 
@@ -86,6 +87,20 @@ Image decode_image(Bytes file, const DecodeOptions& options) {
   Image image = probe.format == ImageFormat::jpeg ? decode_jpeg(file, probe, options.accept_truncated)
                                                   : decode_by_plugin(file, probe, options);
   return probe.orientation == 1 ? image : apply_orientation(image, probe.orientation);
+}
+
+std::optional<MemoryBudget::Part> memory_to_decode(Bytes file, const DecodeOptions& options, bool copied) {
+  if (!options.memory) return {};
+  const ImageProbe probe = probe_image(file);
+  const std::uint64_t pixels = static_cast<std::uint64_t>(probe.width) * static_cast<std::uint64_t>(probe.height);
+  if (pixels > options.max_pixels) return {};  // the decoder refuses it
+  constexpr std::uint64_t kCopies = 6;         // RGB twice
+  const std::uint64_t wanted = pixels * (static_cast<std::uint64_t>(probe.working) + (copied ? kCopies : 0));
+  auto part = options.memory->take(wanted);
+  if (!part)
+    throw ImageError(ExitCode::resource, fmt::format("{}: decoding takes about {}, and {} are there for it", kNoMemory,
+                                                     human_bytes(wanted), human_bytes(options.memory->total())));
+  return part;
 }
 
 }  // namespace cbir

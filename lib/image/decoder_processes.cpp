@@ -1,6 +1,7 @@
 #include <cbir/image/decoder_processes.hpp>
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <csignal>
 #include <cstring>
@@ -8,6 +9,7 @@
 #include <thread>
 #include <type_traits>
 
+#include <cbir/base/log.hpp>
 #include <cbir/base/memory.hpp>
 #include <cbir/base/text.hpp>
 
@@ -154,6 +156,17 @@ DecoderProcesses::Size DecoderProcesses::ask(Bytes file, const DecodeOptions& op
     throw failure_of(failure.end(), time_);
   }
   return size;
+}
+
+std::unique_ptr<DecoderProcesses> make_decoders(std::chrono::seconds time, DecoderProcesses::Finish finish) {
+  struct rlimit limit {};
+  if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    log(LogLevel::warning,
+        "the size of files is limited (ulimit -f), and so is memory that processes share: pictures are decoded in "
+        "this one");
+    return nullptr;
+  }
+  return std::make_unique<DecoderProcesses>(time, finish);
 }
 
 }  // namespace cbir

@@ -76,9 +76,11 @@ PictureFeatures features_of_file(const std::string& path, const LocalExtractor& 
     const std::string name = display_path(path) + ": ";
     out.problem = reason.starts_with(name) ? std::string(reason) : name + std::string(reason);
   };
+  std::optional<MemoryBudget::Part> memory;  // as long as there is the picture
   Image picture;
   try {
     const std::vector<std::byte> file = read_file(path, kMaxFileBytes);
+    memory = memory_to_decode(file, decode, decode.decoders != nullptr);
     picture = decode_image(file, decode);
     if (box) {
       if (box->left < 0 || box->top < 0 || box->right > picture.width || box->bottom > picture.height ||

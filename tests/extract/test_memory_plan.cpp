@@ -17,13 +17,13 @@ AvailableMemory mebibytes(std::uint64_t count) { return {count * kMiB, "the cgro
 }  // namespace
 
 TEST_CASE("as many threads as fit into memory, and the rest is for pictures") {
-  const MemoryPlan wide = plan_memory(mebibytes(8000), 4, 100 * kMiB, "net");
+  const MemoryPlan wide = plan_memory(mebibytes(8000), 4, 100 * kMiB, "encoding by 'net'");
   CHECK(wide.threads == 4);
   CHECK(wide.pictures > 7000 * kMiB);
   std::size_t before = 4;
   for (std::uint64_t there = 1000; there >= 220; there -= 20) {
     INFO(there);
-    const MemoryPlan plan = plan_memory(mebibytes(there), 4, 100 * kMiB, "net");
+    const MemoryPlan plan = plan_memory(mebibytes(there), 4, 100 * kMiB, "encoding by 'net'");
     CHECK(plan.threads >= 1);
     CHECK(plan.threads <= before);
     CHECK(plan.threads * 100 * kMiB + plan.pictures <= there * kMiB);
@@ -34,15 +34,15 @@ TEST_CASE("as many threads as fit into memory, and the rest is for pictures") {
 }
 
 TEST_CASE("what does not fit at all is said with what it takes and what there is") {
-  CHECK_THROWS_AS(plan_memory(mebibytes(150), 4, 100 * kMiB, "net"), ResourceLimit);
-  CHECK_THROWS_WITH(plan_memory(mebibytes(150), 4, 100 * kMiB, "net"),
+  CHECK_THROWS_AS(plan_memory(mebibytes(150), 4, 100 * kMiB, "encoding by 'net'"), ResourceLimit);
+  CHECK_THROWS_WITH(plan_memory(mebibytes(150), 4, 100 * kMiB, "encoding by 'net'"),
                     ContainsSubstring("'net'") && ContainsSubstring("157 MB are left of the cgroup /x"));
-  CHECK_THROWS_AS(plan_memory({0, "nothing"}, 1, 0, "net"), ResourceLimit);
+  CHECK_THROWS_AS(plan_memory({0, "nothing"}, 1, 0, "encoding"), ResourceLimit);
 }
 
 TEST_CASE("a run is planned with what there really is") {
   const Pictures pictures(1);
-  const MemoryPlan plan = plan_memory(FakeEncoder(), pictures.options(), 2);
+  const MemoryPlan plan = plan_memory(FakeEncoder(), nullptr, pictures.options(), 2);
   CHECK(plan.threads >= 1);
   CHECK(plan.threads <= 2);
   CHECK(plan.pictures > 0);

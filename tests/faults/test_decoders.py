@@ -1,6 +1,7 @@
 """Decoders that crash, hang and swallow memory: the picture is a failure with a true reason, its neighbours are the rows that they
 are without it, and no process is left behind."""
 import io
+import json
 import os
 import signal
 import subprocess
@@ -126,6 +127,37 @@ class Decoders(FakeNetTest):
         (self.dir / 'photos/001-crash.jpg').write_bytes(marked(1, 'crash'))
         done = self.run_tool('cbir-extract', '-o', 'a', 'photos', '--model', 'colours', '--isolate', 'off', expect=None)
         self.assertEqual(done.returncode, -signal.SIGSEGV)
+
+    def test_the_other_programs(self):
+        """What is asked, compared, looked into or proved by goes the same way."""
+        (self.dir / '.plugins/libcbir_vision.so').symlink_to(BIN.parent / 'lib/libcbir_vision.so')
+        self.pictures(4)
+        self.run_tool('cbir-extract', '-o', 'a', 'photos', '--model', 'colours', expect=3)
+        self.run_tool('cbir-index', 'build', 'a', '-o', 'a.cbir')
+        (self.dir / 'crash.jpg').write_bytes(marked(1, 'crash'))
+        lines = ['photos/001.jpg', 'crash.jpg', 'photos/002.jpg']
+        asked = '\n'.join(lines).encode() + b'\n'
+        for program, args in (('cbir-query', ['a.cbir', '--files-from', '-', '-k', '1']),
+                              ('cbir-detect', ['--proposals=grid', '--max', '1', '--files-from', '-'])):
+            with self.subTest(program=program):
+                done = self.run_tool(program, *args, stdin=asked, expect=3)
+                rows = [line.split('\t')[0].split('#')[0] for line in done.stdout.decode().splitlines()]
+                self.assertTrue({lines[0], lines[2]} <= set(rows), rows)
+                self.assertIn('crash.jpg: ', done.stderr.decode())
+                self.assertIn('the decoder crashed (signal 11, SIGSEGV)', done.stderr.decode())
+                crashed = self.run_tool(program, *args, '--isolate', 'off', stdin=asked, expect=None)
+                self.assertEqual(crashed.returncode, -signal.SIGSEGV)
+        served = self.run_tool('cbir-query', 'a.cbir', '--serve-stdin', '-k', '1', expect=3,
+                               stdin=''.join(json.dumps({'image': path}) + '\n' for path in lines).encode())
+        self.assertEqual(len([line for line in served.stdout.decode().splitlines() if 'photos/' in line]), 2, served)
+        pairs = f'{lines[0]}\tcrash.jpg\n{lines[0]}\t{lines[2]}\n'.encode()
+        matched = self.run_tool('cbir-match', '--pairs', '-', '--features', 'orb', stdin=pairs, expect=3)
+        self.assertIn('crash.jpg: the decoder crashed', matched.stderr.decode())
+        # Local features, of a picture that has changed since.
+        (self.dir / 'photos/001.jpg').write_bytes((self.dir / 'crash.jpg').read_bytes())
+        kept = self.run_tool('cbir-extract', '-o', 'a', 'photos', '--model', 'colours', '--local', 'orb', '--force', expect=3)
+        self.assertIn('the decoder crashed', kept.stderr.decode())
+        self.assertEqual(self.left_behind(), [])
 
     def test_only_misbehaving_pictures(self):
         (self.dir / 'photos').mkdir()

@@ -105,6 +105,21 @@ class MemoryLimit(FakeNetTest):
                 self.run_within(limit * MIB, '-o', name, *args, expect=0)
                 self.assertEqual(self.content(name), self.content('free'))
 
+    def test_local_features_of_large_pictures(self):
+        """Eight threads would take 2 GB to look at them."""
+        (self.dir / '.plugins/libcbir_vision.so').symlink_to(BIN.parent / 'lib/libcbir_vision.so')
+        (self.dir / 'photos').mkdir()
+        for i in range(4):
+            Image.effect_noise((700, 525), 60 + i).resize((5600, 4200)).convert('RGB').save(
+                self.dir / f'photos/{i}.jpg', quality=60, progressive=True)
+        args = ('photos', '--model', 'colours', '--batch', '1', '--threads', '8', '--local', 'sift')
+        self.run_tool('cbir-extract', '-o', 'free', *args)
+        said, _ = self.run_within(900 * MIB, '-v', '-o', 'narrow', *args, expect=0)
+        self.assertRegex(said, "finding features 'sift' takes .* for a picture: [1-7] of 8 threads")
+        self.assertEqual((self.dir / 'narrow.local').read_bytes(), (self.dir / 'free.local').read_bytes())
+        said, _ = self.run_within(450 * MIB, '-o', 'none', *args, expect=9)
+        self.assertRegex(said, "finding features 'sift', one picture at a time, takes about .* of memory")
+
     def test_a_large_network(self):
         """It takes 150 MB a thread."""
         self.add_network('wide', scratch=150, delay=50)

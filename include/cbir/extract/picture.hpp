@@ -52,11 +52,6 @@ struct LoadedPicture {
   std::optional<LoadFailure> failure;
 };
 
-/// Processes that decode pictures and preprocess them, each within `time` (image/decoder_processes.hpp). To be made
-/// before there are threads. Null, with a warning, where the size of files is limited (RLIMIT_FSIZE), which shared
-/// memory is subject to.
-std::unique_ptr<DecoderProcesses> make_decoders(std::chrono::seconds time);
-
 /// Told what was read, with bytes and xxh3; whether that is all that is wanted to know of the file.
 using KnownContent = std::function<bool(const LoadedPicture&)>;
 /// A picture as it was decoded, and what is to be said of its file.

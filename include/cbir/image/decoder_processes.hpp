@@ -3,6 +3,7 @@
 /// that picture and nothing else. DecodeOptions::decoders sends decode_image() there.
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -51,5 +52,9 @@ class DecoderProcesses {
   bool finishes_;
   WorkerProcesses processes_;
 };
+
+/// Processes that decode, each picture within `time`. To be made before there are threads. Null, with a warning, where
+/// the size of files is limited (RLIMIT_FSIZE), which shared memory is subject to.
+std::unique_ptr<DecoderProcesses> make_decoders(std::chrono::seconds time, DecoderProcesses::Finish finish = nullptr);
 
 }  // namespace cbir

@@ -15,6 +15,7 @@
 
 #include <cbir/base/bytes.hpp>
 #include <cbir/base/error.hpp>
+#include <cbir/base/memory.hpp>
 
 namespace cbir {
 
@@ -77,7 +78,6 @@ enum class Alpha {
 };
 
 class DecoderProcesses;
-class MemoryBudget;
 
 struct DecodeOptions {
   Alpha alpha = Alpha::white;
@@ -91,6 +91,11 @@ struct DecodeOptions {
   /// What threads that load pictures share (extract/picture.hpp); null: there is enough.
   MemoryBudget* memory = nullptr;
 };
+
+/// Waits until DecodeOptions::memory has room for a picture and what decoding it takes; the part is to be held as long
+/// as the picture is. `copied`: all of its pixels come from another process. Nothing if memory is not shared out.
+/// Throws ImageError (ExitCode::resource) if it can never have room.
+std::optional<MemoryBudget::Part> memory_to_decode(Bytes file, const DecodeOptions& options, bool copied);
 
 /// Decodes the whole picture, or the first frame of an animation, upright. Throws ImageError, and std::bad_alloc.
 Image decode_image(Bytes file, const DecodeOptions& options = {});
