@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from cbirtest import BIN, ToolTest, main
-from fake_encoder import FAKE, make_encoders
+from fake_encoder import FAKE, make_encoders, make_plugins
 
 MANY = int(os.environ.get('CBIR_FAULTS', '0')) >= 100
 HUGE = 60000  # pixels a side: more than Pillow takes
@@ -107,11 +107,7 @@ class Extraction(ToolTest):
         super().setUp()
         if not FAKE.exists():
             self.skipTest(f'{FAKE} is not here')
-        plugins = self.dir / 'plugins'
-        plugins.mkdir()
-        for library in (FAKE / 'libcbir_nets.so', BIN.parent / 'lib/libcbir_codecs.so'):
-            (plugins / library.name).symlink_to(library)
-        self.env = {**make_encoders(self.dir), 'CBIR_PLUGIN_DIR': str(plugins)}
+        self.env = {**make_encoders(self.dir), 'CBIR_PLUGIN_DIR': make_plugins(self.dir / 'plugins', 'codecs')}
         self.random = np.random.default_rng(1)
 
     def picture(self):

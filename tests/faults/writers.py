@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from cbirtest import BIN, need
-from fake_encoder import FAKE, make_encoders
+from fake_encoder import FAKE, make_encoders, make_plugins
 from faults import IndexFaultTest
 
 WEIGHTS = bytes(range(256)) * 80
@@ -44,13 +44,9 @@ class Writers(IndexFaultTest):
 
     def use_vision(self):
         """The plug-ins of pictures beside the network."""
-        plugins = self.dir / 'plugins'
-        plugins.mkdir()
-        (plugins / 'libcbir_nets.so').symlink_to(FAKE / 'libcbir_nets.so')
         for name in ('codecs', 'vision'):
             need(self, BIN.parent / f'lib/libcbir_{name}.so')
-            (plugins / f'libcbir_{name}.so').symlink_to(BIN.parent / f'lib/libcbir_{name}.so')
-        self.env['CBIR_PLUGIN_DIR'] = str(plugins)
+        self.env['CBIR_PLUGIN_DIR'] = make_plugins(self.dir / 'plugins', 'codecs', 'vision')
 
     def blots(self, *names):
         for i, name in enumerate(names):

@@ -1,5 +1,6 @@
 """An encoder for tests of what lies around networks: that of tests/fake_nets, which sees colours and reads their names, so that
 what must come out can be said in advance and no weights are needed."""
+import functools
 import gzip
 import itertools
 import json
@@ -10,6 +11,7 @@ from cbirtest import BIN
 FAKE = BIN.parent / 'fake_nets'
 
 
+@functools.cache
 def vocabulary():
     """A file of CLIP's 48894 merges, none of which joins letters of ASCII."""
     shown = [chr(c) for c in range(0xa1, 0x100) if c != 0xad]
@@ -31,6 +33,15 @@ def preset(name, **more):
                 'resize': 8, 'filter': 'bicubic', 'resize_rounding': 'round', 'crop': 8, 'crop_rounding': 'floor',
                 'mean': [0, 0, 0], 'std': [1, 1, 1]},
             'normalization': 'l2', 'metric': 'cosine', 'weights': {'file': f'{name}.safetensors', 'licence': 'none'}, **more}
+
+
+def make_plugins(folder, *real):
+    """A folder of plug-ins: the encoder's, and those of the build itself that are named. Returns its path."""
+    folder.mkdir()
+    (folder / 'libcbir_nets.so').symlink_to(FAKE / 'libcbir_nets.so')
+    for name in real:
+        (folder / f'libcbir_{name}.so').symlink_to(BIN.parent / f'lib/libcbir_{name}.so')
+    return str(folder)
 
 
 def make_encoders(folder):

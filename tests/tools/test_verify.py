@@ -9,9 +9,12 @@ import unittest
 import numpy as np
 from PIL import Image
 
-from cbirtest import BIN, ToolTest, main, need, xxh3
+from cbirtest import BIN, ToolTest, main, xxh3
+from fake_encoder import FAKE, make_encoders, make_plugins
 from test_match import blots
-from test_query import NETS, WEIGHTS
+
+
+BLOTS = [blots(seed, 280, 220) for seed in range(10)]
 
 
 class Verify(ToolTest):
@@ -19,9 +22,9 @@ class Verify(ToolTest):
 
     def setUp(self):
         super().setUp()
-        original = blots(1)
-        pictures = {'query.png': original, 'like.png': blots(2), 'alike.png': blots(3),
-                    'copy.jpg': original.crop((40, 30, 380, 300)), 'turned.png': original.rotate(30, expand=True)}
+        original = BLOTS[1]
+        pictures = {'query.png': original, 'like.png': BLOTS[2], 'alike.png': BLOTS[3],
+                    'copy.jpg': original.crop((40, 30, 260, 200)), 'turned.png': original.rotate(30, expand=True)}
         for name, picture in pictures.items():
             picture.save(self.dir / name)
         angles = np.radians([0, 1, 2, 40, 60])
@@ -89,14 +92,14 @@ class Verify(ToolTest):
 
     def test_a_part_of_a_picture(self):
         self.make('parts', np.eye(2), [{'path': 'whole', 'picture': 'query.png'},
-                                       {'path': 'part', 'picture': 'query.png', 'box': [100, 80, 300, 250]}])
+                                       {'path': 'part', 'picture': 'query.png', 'box': [60, 50, 240, 200]}])
         rows = self.out('cbir-query', 'parts.cbir', '--row', 0, '--verify', '--format', 'jsonl').splitlines()
         part = next(row for row in map(json.loads, rows) if row['path'] == 'part')
         self.assertTrue(part['verified'])
         np.testing.assert_allclose(part['model'], np.eye(3).ravel(), atol=.5)  # in pixels of the whole picture
 
     def test_mirror_images(self):
-        flipped = blots(1).transpose(Image.FLIP_LEFT_RIGHT)
+        flipped = BLOTS[1].transpose(Image.FLIP_LEFT_RIGHT)
         flipped.save(self.dir / 'turned.png')
         self.assertEqual(set(self.paths('--verify')[:2]), {'query.png', 'copy.jpg'})
         self.assertEqual(self.paths('--verify')[4], 'turned.png')
@@ -130,21 +133,23 @@ class Verify(ToolTest):
         self.assertIn('x.local: no file of local features', self.error('cbir-query', 'x.cbir', '--row', 0, '--verify', expect=6))
 
 
-@unittest.skipUnless(NETS.exists(), 'this build has no networks')
+@unittest.skipUnless(FAKE.exists(), f'{FAKE} is not here')
 class Stored(ToolTest):
     def setUp(self):
         super().setUp()
-        need(self, WEIGHTS)
+        self.env = {**make_encoders(self.dir), 'CBIR_PLUGIN_DIR': make_plugins(self.dir / 'plugins', 'vision', 'codecs')}
         (self.dir / 'in').mkdir()
-        original = blots(1)
-        original.save(self.dir / 'in/1.png')
-        original.crop((40, 30, 380, 300)).save(self.dir / 'in/2.jpg')
+        BLOTS[1].save(self.dir / 'in/1.png')
+        BLOTS[1].crop((40, 30, 260, 200)).save(self.dir / 'in/2.jpg')
         for i in range(3, 7):
-            blots(i).save(self.dir / f'in/{i}.png')
+            BLOTS[i].save(self.dir / f'in/{i}.png')
         Image.new('RGB', (90, 90), 'white').save(self.dir / 'in/wall.png')
 
+    def run_tool(self, *args, **kw):
+        return super().run_tool(*args, env=self.env, **kw)
+
     def extract(self, *args, **kw):
-        return self.run_tool('cbir-extract', '-o', 'set', 'in', *args, **kw)
+        return self.run_tool('cbir-extract', '--model', 'blind', '-o', 'set', 'in', *args, **kw)
 
     def local(self):
         return (self.dir / 'set.local').read_bytes()
@@ -179,8 +184,8 @@ class Stored(ToolTest):
         whole, kills = self.local(), 0
         os.remove(self.dir / 'set.local')
         for attempt in range(40):
-            running = subprocess.Popen([BIN / 'cbir-extract', '-o', 'set', 'in', '--local', 'sift', '--threads', '1'], cwd=self.dir,
-                                       stderr=subprocess.DEVNULL)
+            running = subprocess.Popen([BIN / 'cbir-extract', '--model', 'blind', '-o', 'set', 'in', '--local', 'sift', '--threads', '1'],
+                                       cwd=self.dir, env={**os.environ, **self.env}, stderr=subprocess.DEVNULL)
             time.sleep(.02 * attempt)
             running.kill()
             kills += running.wait() == -signal.SIGKILL
@@ -227,7 +232,7 @@ class Stored(ToolTest):
 
     def test_a_set_that_changed(self):
         self.extract('--local', 'sift')
-        blots(9).save(self.dir / 'in/9.png')
+        BLOTS[9].save(self.dir / 'in/9.png')
         self.extract('--local', 'sift', '--force')
         changed = self.local()
         os.remove(self.dir / 'set.local')
@@ -237,7 +242,7 @@ class Stored(ToolTest):
     def test_wrong_use(self):
         (self.dir / 'texts').write_text('a\n')
         for args in (['--keypoints', 5], ['--local', 'surf'], ['--local', 'sift', '--keypoints', 0]):
-            self.error('cbir-extract', '-o', 'other', 'in', *args, expect=2)
+            self.error('cbir-extract', '--model', 'blind', '-o', 'other', 'in', *args, expect=2)
         self.assertFalse((self.dir / 'other.npy').exists())
 
 
