@@ -11,6 +11,7 @@
 #include <cbir/catalog/catalog.hpp>
 #include <cbir/store/set_writer.hpp>
 
+#include "code_file.hpp"
 #include "files.hpp"
 #include "item_features.hpp"
 
@@ -101,10 +102,11 @@ class Addition {
 
   std::size_t size() const { return lines_.size(); }
 
-  /// Features first, then the rows: see catalog.hpp.
+  /// Features and codes first, then the rows: see catalog.hpp.
   ChangeReport commit(const std::string& catalog, const Encoder& encoder) {
     features_.commit();
     try {
+      store_codes(open_feature_files(catalog));
       SetWriter set(adding_set(catalog), lines_.size(), encoder.dim(), true, {});
       set.add_vectors({vectors_.data(), lines_.size(), encoder.dim()});
       for (const std::string& line : lines_) set.add_line(line);

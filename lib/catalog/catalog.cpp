@@ -76,7 +76,7 @@ void Catalog::read(const std::string& path) {
                                    display_path(index_file(path)), index_->info().fingerprint, settings_.fingerprint));
 
   std::unordered_map<std::string, Place> by_picture;
-  for (const std::string& file : feature_files(path)) {
+  for (const std::string& file : cbir::feature_files(path)) {
     if (!exists(file)) throw Overtaken{fmt::format("{}: is not there any more", display_path(file))};
     files_.push_back(LocalFile::open(file));
     if (files_.back().info().kind != settings_.local)

@@ -20,24 +20,24 @@
 namespace cbir {
 namespace {
 
-constexpr std::string_view kPrefix = "features-", kSuffix = ".local";
+constexpr std::string_view kPrefix = "features-", kSuffix = ".local", kCodeSuffix = ".codes";
 
-/// The number in "features-12.local".
-std::optional<std::uint64_t> feature_number(std::string_view name) {
-  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return {};
+/// The number in "features-12.local", for the suffix ".local".
+std::optional<std::uint64_t> feature_number(std::string_view name, std::string_view suffix) {
+  if (!name.starts_with(kPrefix) || !name.ends_with(suffix)) return {};
   name.remove_prefix(kPrefix.size());
-  name.remove_suffix(std::min(kSuffix.size(), name.size()));
+  name.remove_suffix(std::min(suffix.size(), name.size()));
   std::uint64_t number = 0;
   if (!parse_number(name, number)) return {};
   return number;
 }
 
-std::vector<std::pair<std::uint64_t, std::string>> numbered_files(const std::string& catalog) {
+std::vector<std::pair<std::uint64_t, std::string>> numbered_files(const std::string& catalog, std::string_view suffix) {
   std::vector<std::pair<std::uint64_t, std::string>> files;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(catalog, error)) {
     const std::string name = entry.path().filename().string();
-    if (const auto number = feature_number(name)) files.emplace_back(*number, catalog + "/" + name);
+    if (const auto number = feature_number(name, suffix)) files.emplace_back(*number, catalog + "/" + name);
   }
   if (error) throw MissingInput(fmt::format("{}: cannot be listed: {}", display_path(catalog), error.message()));
   std::ranges::sort(files);
@@ -53,13 +53,23 @@ std::string adding_set(const std::string& catalog) { return catalog + "/adding";
 
 std::vector<std::string> feature_files(const std::string& catalog) {
   std::vector<std::string> paths;
-  for (auto& [number, path] : numbered_files(catalog)) paths.push_back(std::move(path));
+  for (auto& [number, path] : numbered_files(catalog, kSuffix)) paths.push_back(std::move(path));
   return paths;
 }
 
+std::vector<LocalFile> open_feature_files(const std::string& catalog) {
+  std::vector<LocalFile> files;
+  for (const std::string& path : feature_files(catalog)) files.push_back(LocalFile::open(path));
+  return files;
+}
+
 std::string next_feature_file(const std::string& catalog) {
-  const auto files = numbered_files(catalog);
+  const auto files = numbered_files(catalog, kSuffix);
   return fmt::format("{}/{}{}{}", catalog, kPrefix, files.empty() ? 1 : files.back().first + 1, kSuffix);
+}
+
+std::string code_file(const std::string& feature_file) {
+  return feature_file.substr(0, feature_file.size() - kSuffix.size()) + std::string(kCodeSuffix);
 }
 
 void sweep_feature_files(const std::string& catalog) {
@@ -76,6 +86,10 @@ void sweep_feature_files(const std::string& catalog) {
     for (std::size_t i = 0; i < file.size(); ++i) used = needed.erase(file.source(i).name) > 0 || used;
     if (!used) unlink(path.c_str());
   }
+  std::unordered_set<std::string> codes;
+  for (const std::string& path : feature_files(catalog)) codes.insert(code_file(path));
+  for (const auto& [number, path] : numbered_files(catalog, kCodeSuffix))
+    if (!codes.contains(path)) unlink(path.c_str());
 }
 
 void remove_adding_set(const std::string& catalog) {

@@ -10,25 +10,16 @@
 
 #include <cbir/base/parallel.hpp>
 
+#include "code_file.hpp"
+
 namespace cbir {
 namespace {
 
-constexpr std::size_t kSample = 64;      // pictures whose descriptors tell what is usual
 constexpr unsigned kFar = 92;            // bits by which what is like differs hardly ever
 constexpr std::size_t kVotedItems = 6;   // by each keypoint
 constexpr std::size_t kMostVotes = 512;  // for a picture, that are compared with each other
 constexpr std::size_t kBlock = 128;      // keypoints that vote at a time
 constexpr double kReach = .15;           // of the picture's longer side: see agreement_of()
-
-std::vector<float> sample_descriptors(const Catalog& catalog) {
-  std::vector<float> sample;
-  const std::uint64_t count = catalog.pictures(), taken = std::min<std::uint64_t>(count, kSample);
-  for (std::uint64_t i = 0; i < taken; ++i) {
-    const LocalFeatures features = catalog.features(i * count / taken);
-    sample.insert(sample.end(), features.descriptors.begin(), features.descriptors.end());
-  }
-  return sample;
-}
 
 /// Some of the features of a picture.
 LocalFeatures slice(const LocalFeatures& features, std::size_t begin, std::size_t end) {
@@ -49,29 +40,35 @@ LocalFeatures slice(const LocalFeatures& features, std::size_t begin, std::size_
 
 KeypointVotes::KeypointVotes(const Catalog& catalog) {
   const LocalKind& kind = catalog.settings().local;
-  const auto pictures = static_cast<std::size_t>(catalog.pictures());
-  coder_ = DescriptorCoder(kind, sample_descriptors(catalog));
+  const std::vector<KeypointCodes> stored = open_codes(catalog.feature_files());
+  coder_ = DescriptorCoder(kind, stored.empty() ? std::span<const float>() : stored.front().mean().numbers);
 
-  struct Known {
-    std::vector<DescriptorCode> codes;
-    std::vector<Spot> spots;
-  };
-  std::vector<Known> known(pictures);
-  size_of_.resize(pictures);
-  parallel_blocks(pictures, 1, [&](std::size_t i, std::size_t) {
-    const LocalFeatures features = catalog.features(i);
-    size_of_[i] = {features.width, features.height};
-    known[i].codes = coder_.encode(features, false).codes;
-    for (const Keypoint& point : features.keypoints) known[i].spots.push_back(spot_of(point));
-  });
+  std::vector<std::vector<std::size_t>> starts;  // of each picture's keypoints, by file
+  std::size_t keypoints = 0;
+  for (const KeypointCodes& file : stored) {
+    starts.emplace_back();
+    std::size_t start = 0;
+    for (const CodedPicture& picture : file.pictures()) {
+      starts.back().push_back(start);
+      start += picture.keypoints;
+    }
+    keypoints += start;
+  }
+  codes_.reserve(keypoints);
+  spots_.reserve(keypoints);
+  picture_of_.reserve(keypoints);
   std::unordered_map<std::string, std::uint32_t> items;
-  for (std::size_t i = 0; i < pictures; ++i) {
+  for (std::uint32_t i = 0; i < catalog.pictures(); ++i) {
     const auto item = items.emplace(catalog.row(i).label.value_or(""), static_cast<std::uint32_t>(items.size()));
     item_of_.push_back(item.first->second);
-    codes_.insert(codes_.end(), known[i].codes.begin(), known[i].codes.end());
-    spots_.insert(spots_.end(), known[i].spots.begin(), known[i].spots.end());
-    picture_of_.resize(codes_.size(), static_cast<std::uint32_t>(i));
-    known[i] = {};
+    const auto [file, row] = catalog.place(i);
+    const CodedPicture& picture = stored[file].pictures()[row];
+    size_of_.push_back({static_cast<int>(picture.width), static_cast<int>(picture.height)});
+    const auto codes = stored[file].codes().subspan(starts[file][row], picture.keypoints);
+    const auto spots = stored[file].spots().subspan(starts[file][row], picture.keypoints);
+    codes_.insert(codes_.end(), codes.begin(), codes.end());
+    spots_.insert(spots_.end(), spots.begin(), spots.end());
+    picture_of_.resize(codes_.size(), i);
   }
   tables_ = CodeTables(codes_, kind.binary);
 }

@@ -96,6 +96,7 @@ LocalFile LocalFile::open(const std::string& path) {
                .max_side = static_cast<int>(head.max_side),
                .rows_xxh3 = head.rows_xxh3 == Xxh3{} ? "" : hex(head.rows_xxh3)};
   if (storage_of(out.info_.kind) != head.storage) damaged(path, "its head holds what no writer writes");
+  out.digest_ = head.own_xxh3;
   out.pictures_ = head.pictures;
   out.keypoints_ = head.keypoints;
   out.index_ = head.index;

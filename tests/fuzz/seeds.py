@@ -148,6 +148,11 @@ def catalogue(folder):
         'local': {'features': 'sift', 'kind': 'sift', 'fingerprint': 'a' * 64, 'dim': 128, 'binary': False, 'keypoints': 1000,
                   'max_side': 256},
         'thresholds': {'score': 12.5, 'similarity': .8}, 'xxh3': '0' * 32}))
+    keypoints = 3
+    body = struct.pack('<8I', 9, 9, 1, 0, 9, 8, 2, 0) + struct.pack('<4f', 1, 2, 3, 4) * keypoints + b'\x11' * (32 * keypoints)
+    body += struct.pack('<2f', .5, .5)
+    head = b'\x89CBKC\r\n\x1a' + struct.pack('<HHIQQQQII', 1, 0, 0x01020304, 2, keypoints, 128 + len(body), 3, 2, 256)
+    (folder / 'codes/two').write_bytes(head.ljust(128, b'\0') + body)
 
 
 def pictures(folder):
@@ -193,7 +198,8 @@ def local_features(folder):
 def main():
     folder = Path(sys.argv[1])
     for target in ('torch_zip', 'legacy', 'attributes', 'pickle', 'safetensors', 'npy', 'rows', 'index', 'preset', 'image', 'local', 'onnx',
-                   'scores', 'groundtruth', 'oxford', 'ranking', 'tables', 'vocabulary', 'tokenizer', 'catalog', 'whitening', 'codecs'):
+                   'scores', 'groundtruth', 'oxford', 'ranking', 'tables', 'vocabulary', 'tokenizer', 'catalog', 'codes', 'whitening',
+                   'codecs'):
         (folder / target).mkdir(parents=True, exist_ok=True)
     torch.manual_seed(1)
     warnings.simplefilter('ignore')

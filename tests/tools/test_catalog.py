@@ -80,6 +80,10 @@ class CatalogTest(ToolTest):
             writer.write(frame)
         writer.release()
 
+    def make_scene(self):
+        """two.png shows the vase and the rug."""
+        cv2.imwrite(str(self.dir / 'two.png'), scene((self.pictures['vase'], 20, 30, 15), (self.pictures['rug'], 180, 90, -25)))
+
     def lines(self, *args, **kw):
         done = self.tool('identify', 'shop', *args, '--format', 'jsonl', **kw)
         return [json.loads(line) for line in done.stdout.splitlines()]
@@ -110,7 +114,7 @@ class Catalog(CatalogTest):
 
     def test_what_a_picture_shows_and_where(self):
         self.make()
-        cv2.imwrite(str(self.dir / 'two.png'), scene((self.pictures['vase'], 20, 30, 15), (self.pictures['rug'], 180, 90, -25)))
+        self.make_scene()
         found = {f['item']: f for f in self.lines('two.png')}
         self.assertEqual(sorted(found), ['rug', 'vase'])
         for item, (x, y) in {'vase': (20 + 60, 30 + 60), 'rug': (180 + 60, 90 + 60)}.items():
@@ -138,7 +142,7 @@ class Catalog(CatalogTest):
 
     def test_the_same_bytes_with_any_number_of_threads(self):
         self.make()
-        cv2.imwrite(str(self.dir / 'two.png'), scene((self.pictures['vase'], 20, 30, 15), (self.pictures['rug'], 180, 90, -25)))
+        self.make_scene()
         self.assertEqual(self.lines('two.png', '--threads', 1), self.lines('two.png', '--threads', 3))
 
     def test_by_embeddings_alone(self):
@@ -153,7 +157,7 @@ class Catalog(CatalogTest):
             with self.subTest(features):
                 shutil.rmtree(self.dir / 'shop', ignore_errors=True)
                 self.create('--features', features)
-                cv2.imwrite(str(self.dir / 'two.png'), scene((self.pictures['vase'], 20, 30, 15), (self.pictures['rug'], 180, 90, -25)))
+                self.make_scene()
                 found = {f['item']: f for f in self.lines('two.png', '--candidates', 0)}
                 self.assertEqual(sorted(found), ['rug', 'vase'])
                 self.assertNotIn('similarity', found['rug'])
@@ -285,10 +289,36 @@ class Catalog(CatalogTest):
             path.write_bytes(data[:len(data) // 2])
             self.error('cbir-catalog', 'list', 'shop', env=self.env, expect=5)
             path.write_bytes(data)
+        self.make_scene()
+        codes = self.dir / 'shop/features-1.codes'
+        data = bytearray(codes.read_bytes())
+        data[len(data) // 2] ^= 1
+        codes.write_bytes(data)
+        self.assertIn('features-1.codes: damaged codes',
+                      self.error('cbir-catalog', 'identify', 'shop', 'two.png', '--candidates', 0, env=self.env, expect=5))
         (self.dir / 'shop/features-1.local').unlink()
         self.assertIn('add the picture again', self.error('cbir-catalog', 'list', 'shop', env=self.env, expect=5))
         self.error('cbir-catalog', 'list', 'items', env=self.env, expect=4)
         self.error('cbir-catalog', 'create', 'items', '--model', 'blind', env=self.env, expect=7)
+
+    def test_what_keypoints_vote_by_is_stored_or_computed(self):
+        self.make()
+        self.make_scene()
+        found = self.lines('two.png', '--candidates', 0)
+        self.assertEqual(len(found), 2)
+        codes = self.dir / 'shop/features-1.codes'
+        codes.unlink()  # as in a catalogue of an older version
+        self.assertEqual(self.lines('two.png', '--candidates', 0), found)
+        (self.dir / 'star').mkdir()
+        cv2.imwrite(str(self.dir / 'star/0.png'), texture(40))
+        self.tool('add', 'shop', 'star', 'star/0.png')
+        self.assertTrue(codes.exists())
+        self.assertEqual(self.lines('two.png', '--candidates', 0), found)
+        shutil.copy(codes, self.dir / 'shop/features-2.codes')  # of other features: as if there were none
+        self.assertEqual(self.lines('two.png', '--candidates', 0), found)
+        self.tool('remove', 'shop', 'star')
+        self.assertEqual(sorted(p.name for p in (self.dir / 'shop').iterdir()),
+                         ['catalog.json', 'features-1.codes', 'features-1.local', 'index.cbir', 'lock'])
 
     def test_one_writer_at_a_time(self):
         self.make()

@@ -78,6 +78,13 @@ class Catalog {
   RowInfo row(std::uint64_t position) const { return index_->row(position); }
   std::uint64_t position_of(std::uint64_t id) const { return *index_->position_of(id); }
   LocalFeatures features(std::uint64_t position) const;
+
+  /// Where a picture's features lie.
+  struct Place {
+    std::uint32_t file, row;
+  };
+  const std::vector<LocalFile>& feature_files() const noexcept { return files_; }
+  Place place(std::uint64_t position) const { return places_.at(static_cast<std::size_t>(position)); }
   /// Pictures that resemble each query most. Nothing of an empty catalogue.
   std::vector<std::vector<Hit>> search(MatrixView<const float> queries, std::size_t k) const;
 
@@ -88,10 +95,6 @@ class Catalog {
   std::unique_ptr<LocalExtractor> open_extractor(std::size_t keypoints, int max_side) const;
 
  private:
-  struct Place {
-    std::uint32_t file, row;
-  };
-
   Catalog() = default;
   void read(const std::string& path);
 

@@ -44,6 +44,7 @@ class LocalFile {
 
   const LocalFileInfo& info() const noexcept { return info_; }
   const std::string& path() const noexcept { return file_.path(); }
+  const Xxh3& digest() const noexcept { return digest_; }  ///< of its head: tells it from other files
   std::size_t size() const noexcept { return pictures_; }  ///< pictures, in the order of the set's rows
   std::uint64_t keypoints() const noexcept { return keypoints_; }
 
@@ -67,6 +68,7 @@ class LocalFile {
 
   MappedFile file_;
   LocalFileInfo info_;
+  Xxh3 digest_ = {};
   std::size_t pictures_ = 0;
   std::uint64_t keypoints_ = 0, index_ = 0;
 };
