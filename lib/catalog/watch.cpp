@@ -47,16 +47,20 @@ bool ChangeDetector::changed(const Image& picture) {
 }
 
 void Pace::add(double decode, double look) {
-  constexpr double kNew = .3;  // weight of what is new
+  constexpr double kNew = .3;     // weight of what is new
+  constexpr double kUsual = 2;    // times what it took so far: more is a hiccup
+  constexpr double kFirst = .25;  // of the interval, as the first frame may take much longer than any other
+  const double most = decode_ ? kUsual * std::max(*decode_, 1e-4) : kFirst * interval_;
+  decode = std::min(decode, most);
   decode_ = decode_ ? *decode_ + kNew * (decode - *decode_) : decode;
   look_ = look_ ? *look_ + kNew * (look - *look_) : look;
 }
 
 std::uint64_t Pace::every() const {
   constexpr double kMost = 1000;
+  constexpr double kLeast = .25;  // of the interval: who cannot keep up should see something all the same
   if (!look_ || interval_ <= 0) return 1;
-  const double left = interval_ - *decode_;  // of the time of one frame, for looking
-  if (left <= 0) return static_cast<std::uint64_t>(kMost);
+  const double left = std::max(interval_ - *decode_, kLeast * interval_);  // of the time of one frame, for looking
   return static_cast<std::uint64_t>(std::clamp(std::ceil(*look_ / left), 1., kMost));
 }
 
