@@ -9,6 +9,7 @@
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/file.hpp>
+#include <cbir/base/hash.hpp>
 #include <cbir/base/text.hpp>
 
 #include "files.hpp"
@@ -75,20 +76,21 @@ void Catalog::read(const std::string& path) {
     throw Incompatible(fmt::format("{}: its rows are of encoder {:.12}..., but the catalogue is of {:.12}...",
                                    display_path(index_file(path)), index_->info().fingerprint, settings_.fingerprint));
 
-  std::unordered_map<std::string, Place> by_picture;
+  std::unordered_map<std::uint64_t, Place> by_picture;  // by the hash of its name: records are not read for this
   for (const std::string& file : cbir::feature_files(path)) {
     if (!exists(file)) throw Overtaken{fmt::format("{}: is not there any more", display_path(file))};
     files_.push_back(LocalFile::open(file));
     if (files_.back().info().kind != settings_.local)
       throw Incompatible(fmt::format("{}: holds features of {}, the catalogue is of {}", display_path(file),
                                      files_.back().info().kind.name, settings_.local.name));
-    for (std::size_t i = 0; i < files_.back().size(); ++i)
-      by_picture.insert_or_assign(files_.back().source(i).name,
+    files_.back().each_name([&](std::uint64_t name, std::size_t i) {
+      by_picture.insert_or_assign(name,
                                   Place{static_cast<std::uint32_t>(files_.size() - 1), static_cast<std::uint32_t>(i)});
+    });
   }
   for (std::uint64_t i = 0; i < index_->size(); ++i) {
     const RowInfo row = index_->row(i);
-    const auto found = by_picture.find(row.xxh3);
+    const auto found = by_picture.find(xxh3_64(as_bytes(row.xxh3)));
     if (found == by_picture.end())
       throw Overtaken{fmt::format("{}: no file of local features holds those of {}; add the picture again",
                                   display_path(path), display_path(row.path))};

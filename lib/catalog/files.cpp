@@ -12,6 +12,7 @@
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/file.hpp>
+#include <cbir/base/hash.hpp>
 #include <cbir/base/log.hpp>
 #include <cbir/base/text.hpp>
 #include <cbir/index/index.hpp>
@@ -73,17 +74,17 @@ std::string code_file(const std::string& feature_file) {
 }
 
 void sweep_feature_files(const std::string& catalog) {
-  std::unordered_set<std::string> needed;
+  std::unordered_set<std::uint64_t> needed;  // pictures, by the hash of their name
   if (exists(index_file(catalog))) {
     const Index index = Index::open(index_file(catalog));
-    for (std::uint64_t i = 0; i < index.size(); ++i) needed.insert(index.row(i).xxh3);
+    for (std::uint64_t i = 0; i < index.size(); ++i) needed.insert(xxh3_64(as_bytes(index.row(i).xxh3)));
   }
   std::vector<std::string> files = feature_files(catalog);
   std::ranges::reverse(files);  // of pictures that are in several, the newest is kept
   for (const std::string& path : files) {
     const LocalFile file = LocalFile::open(path);
     bool used = false;
-    for (std::size_t i = 0; i < file.size(); ++i) used = needed.erase(file.source(i).name) > 0 || used;
+    file.each_name([&](std::uint64_t name, std::size_t) { used = needed.erase(name) > 0 || used; });
     if (!used) unlink(path.c_str());
   }
   std::unordered_set<std::string> codes;

@@ -149,6 +149,15 @@ LocalFeatures LocalFile::features(std::size_t row) const {
 
 LocalSource LocalFile::source(std::size_t row) const { return source_of(record(row), info_.kind); }
 
+void LocalFile::each_name(const std::function<void(std::uint64_t, std::size_t)>& call) const {
+  const std::uint64_t names = index_ + pictures_ * sizeof(std::uint64_t);
+  for (std::size_t i = 0; i < pictures_; ++i) {
+    const auto entry = load<NameEntry>(file_.bytes(), names + i * sizeof(NameEntry));
+    if (entry.row >= pictures_) damaged(path(), "its index names a picture that is not there");
+    call(entry.hash, static_cast<std::size_t>(entry.row));
+  }
+}
+
 std::optional<std::size_t> LocalFile::find(std::string_view name) const {
   const std::uint64_t hash = xxh3_64(as_bytes(name));
   const std::uint64_t names = index_ + pictures_ * sizeof(std::uint64_t);

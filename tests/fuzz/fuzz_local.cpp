@@ -9,6 +9,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::expect_file_errors([&] { LocalFile::open(memory.path()).verify(); });
   return fuzz::expect_file_errors([&] {
     const LocalFile file = LocalFile::open(memory.path());
+    file.each_name([&](std::uint64_t, std::size_t row) {
+      if (row >= file.size()) std::abort();
+    });
     for (std::size_t row = 0; row < file.size(); ++row) {
       const LocalFeatures features = file.features(row);
       const LocalKind& kind = file.info().kind;

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -51,6 +52,9 @@ class LocalFile {
   /// Of one picture, checked whole. Thread-safe. Throws DamagedFile.
   LocalFeatures features(std::size_t row) const;
   LocalSource source(std::size_t row) const;
+
+  /// Calls for each row, in no order, with xxh3_64() of its name: records are not read for that. Throws DamagedFile.
+  void each_name(const std::function<void(std::uint64_t hash, std::size_t row)>& call) const;
 
   /// The first row of this name. Throws DamagedFile.
   std::optional<std::size_t> find(std::string_view name) const;
