@@ -13,6 +13,7 @@
 #include <cbir/base/text.hpp>
 #include <cbir/catalog/catalog.hpp>
 #include <cbir/catalog/identify.hpp>
+#include <cbir/cli/decoder_flags.hpp>
 #include <cbir/cli/encoder_flags.hpp>
 #include <cbir/cli/findings.hpp>
 #include <cbir/cli/program.hpp>
@@ -32,7 +33,8 @@ struct Options {
   cbir::IdentifySetup setup;                                     ///< identify, calibrate
   cbir::IdentifyOptions identify;                                ///< likewise
   std::string model = "homography";                              ///< likewise
-  cbir::WatchOptions watch;                                      ///< identify
+  cbir::WatchOptions watch;                                      ///< identify; its `decode` add and calibrate, too
+  cbir::DecoderRequest decoders;                                 ///< add, identify, calibrate
   std::string every = "1";                                       ///< identify: a number, or auto
   double rate = .001;        ///< calibrate: share of pictures in which something false may be found
   std::string output = "-";  ///< identify
@@ -66,7 +68,8 @@ ExitCode add(const Options& options, const cbir::Program& program) {
                                                     {options.names.begin() + (folder ? 0 : 1), options.names.end()});
   cbir::ProgressLine line("pictures", pictures.size(), program.shows_progress());
   const cbir::CatalogChange change = cbir::add_to_catalog(
-      options.catalog, pictures, {.weights = options.setup.weights, .encoder = options.setup.encoder},
+      options.catalog, pictures,
+      {.weights = options.setup.weights, .encoder = options.setup.encoder, .decode = options.watch.decode},
       [&](std::uint64_t done, std::uint64_t failed) { line.update(done, failed); });
   for (const cbir::FailedItem& item : change.failed) warn_of(item);
   if (!program.quiet()) fmt::print("{}", verdict(options.catalog, change));
@@ -93,7 +96,7 @@ ExitCode calibrate(const Options& options, const cbir::Program& program) {
   cbir::ProgressLine line("pictures", pictures.size(), program.shows_progress());
   const cbir::CatalogCalibration found = cbir::calibrate_catalog(
       [&](const cbir::IdentifyOptions& identify) { return cbir::open_identifier(catalog, options.setup, identify); },
-      pictures, options.rate, options.identify, [&](std::uint64_t done) { line.update(done); });
+      pictures, options.rate, options.identify, options.watch.decode, [&](std::uint64_t done) { line.update(done); });
   for (const cbir::FailedItem& item : found.failed) warn_of(item);
   cbir::store_thresholds(options.catalog, found.thresholds);
   if (!program.quiet())
@@ -226,6 +229,7 @@ void add_create(CLI::App& command, Options& options) {
 }
 
 void add_looking(CLI::App& command, Options& options) {
+  cbir::add_decoder_flags(command, options.decoders);
   command.add_option("--crops", options.identify.crops, "Parts of a picture that are looked at besides the whole")
       ->check(cbir::whole_number(0, 1000))
       ->type_name("N")
@@ -342,6 +346,7 @@ int main(int argc, char** argv) {
       ->type_name("ITEM PICTURE...|FOLDER")
       ->required();
   add_running(add_command, options);
+  cbir::add_decoder_flags(add_command, options.decoders);
   CLI::App& remove_command = *app.add_subcommand("remove", "Remove items");
   add_catalog(remove_command, options);
   remove_command.add_option("item", options.names, "Items")->type_name("ITEM")->required();
@@ -364,6 +369,13 @@ int main(int argc, char** argv) {
 
   return program.run(argc, argv, [&] {
     validate(options);
+    std::unique_ptr<cbir::DecoderProcesses> decoders;
+    for (const CLI::App* command : {&add_command, &identify_command, &calibrate_command}) {
+      if (!command->parsed()) continue;
+      cbir::validate_decoder_flags(*command, options.decoders);
+      decoders = cbir::make_decoders(options.decoders);
+    }
+    options.watch.decode.decoders = decoders.get();
     const cbir::ThreadLimit limit(options.threads);
     if (create_command.parsed()) return create(options);
     if (add_command.parsed()) return add(options, program);

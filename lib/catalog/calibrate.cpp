@@ -34,7 +34,7 @@ double tail_threshold(std::vector<double> sample, double rate) {
 
 CatalogCalibration calibrate_catalog(const std::function<std::unique_ptr<Identifier>(const IdentifyOptions&)>& make,
                                      const std::vector<std::string>& pictures, double rate,
-                                     const IdentifyOptions& options,
+                                     const IdentifyOptions& options, const DecodeOptions& decode,
                                      const std::function<void(std::uint64_t)>& progress) {
   if (!(rate > 0 && rate < 1))
     throw UsageError(fmt::format("a rate of {} of false findings was asked for; it lies between 0 and 1", rate));
@@ -50,7 +50,7 @@ CatalogCalibration calibrate_catalog(const std::function<std::unique_ptr<Identif
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     Image picture;
     try {
-      picture = decode_image(read_file(pictures[i], kMaxFileBytes));
+      picture = decode_image(read_file(pictures[i], kMaxFileBytes), decode);
     } catch (const Error& error) {
       calibration.failed.push_back({.path = pictures[i], .seq = i, .stage = "decode", .reason = error.what()});
       continue;

@@ -72,7 +72,7 @@ class Session {
 
   void look_at(const std::string& path) {
     const auto start = Clock::now();
-    const Image picture = decode_image(read_file(path, kMaxFileBytes));
+    const Image picture = decode_image(read_file(path, kMaxFileBytes), options_.decode);
     report_.decode_seconds += since(start);
     const auto findings = identifier_.identify(picture, &report_.stages);
     ++report_.pictures;

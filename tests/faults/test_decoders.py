@@ -153,6 +153,11 @@ class Decoders(FakeNetTest):
         pairs = f'{lines[0]}\tcrash.jpg\n{lines[0]}\t{lines[2]}\n'.encode()
         matched = self.run_tool('cbir-match', '--pairs', '-', '--features', 'orb', stdin=pairs, expect=3)
         self.assertIn('crash.jpg: the decoder crashed', matched.stderr.decode())
+        self.run_tool('cbir-catalog', 'create', 'shop', '--model', 'colours', '--features', 'orb')
+        for args in (('add', 'shop', 'item', *lines), ('identify', 'shop', *lines)):
+            said = self.run_tool('cbir-catalog', *args, expect=3).stderr.decode()
+            self.assertIn('crash.jpg: decode: the decoder crashed', said)
+            self.assertNotIn('photos', said)
         # Local features, of a picture that has changed since.
         (self.dir / 'photos/001.jpg').write_bytes((self.dir / 'crash.jpg').read_bytes())
         kept = self.run_tool('cbir-extract', '-o', 'a', 'photos', '--model', 'colours', '--local', 'orb', '--force', expect=3)

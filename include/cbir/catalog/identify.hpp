@@ -113,7 +113,7 @@ struct CatalogCalibration {
 /// be read or a rate outside (0, 1).
 CatalogCalibration calibrate_catalog(const std::function<std::unique_ptr<Identifier>(const IdentifyOptions&)>& make,
                                      const std::vector<std::string>& pictures, double rate,
-                                     const IdentifyOptions& options,
+                                     const IdentifyOptions& options, const DecodeOptions& decode = {},
                                      const std::function<void(std::uint64_t done)>& progress = {});
 
 /// The value that a share `rate` of draws exceeds, estimated from some: see calibrate_catalog().

@@ -40,6 +40,7 @@ struct WatchOptions {
   double change = 6;                 ///< least change of a part of the frame, in levels of grey, to be looked at again
   double gap = 1;                    ///< seconds that an item may be lost within one appearance
   std::optional<double> until = {};  ///< seconds of the video after which to stop
+  DecodeOptions decode = {};         ///< of pictures that are no video
 };
 
 /// Whether a frame shows something else than the one before. A frame is compared by the mean grey of 16 x 12 parts with
