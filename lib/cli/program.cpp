@@ -5,6 +5,7 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>  // all of it, here alone: what App.hpp leaves out is made anew in each file that includes it
 
 #include <cerrno>
 #include <chrono>

@@ -1,6 +1,6 @@
 /// cbir-eval compare: two files of scores, query by query.
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 #include <memory>
 #include <optional>
 #include <string>

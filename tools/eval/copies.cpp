@@ -1,6 +1,6 @@
 /// cbir-eval copies: doctored copies, whose one right answer is the original.
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 #include <algorithm>
 #include <iterator>
 #include <memory>

@@ -1,6 +1,6 @@
 /// cbir-eval cutoff: the score down to which results are to be believed.
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 #include <memory>
 #include <optional>
 #include <string>

@@ -1,6 +1,6 @@
 /// cbir-eval labels: relevant is what has the label of the query.
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 #include <algorithm>
 #include <iterator>
 #include <memory>

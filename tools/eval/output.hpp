@@ -1,7 +1,7 @@
 #pragma once
 /// What all sub-commands have in common: where scores go, and as what.
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 #include <cstddef>
 #include <optional>
 #include <string>

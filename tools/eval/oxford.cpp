@@ -1,6 +1,6 @@
 /// cbir-eval oxford: the protocol of Oxford 5K and Paris 6K.
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 #include <memory>
 #include <optional>
 #include <string>

@@ -1,6 +1,6 @@
 /// cbir-eval qrels: relevance judged as TREC does.
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 #include <memory>
 #include <string>
 

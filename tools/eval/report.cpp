@@ -1,6 +1,6 @@
 /// cbir-eval report: a page of what another sub-command saved.
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 #include <memory>
 #include <string>
 #include <vector>

@@ -1,6 +1,6 @@
 /// cbir-eval revisited: the protocol of the revisited Oxford and Paris.
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 #include <memory>
 #include <string>
 

@@ -1,7 +1,7 @@
 #pragma once
 /// Options of the sub-commands that judge rankings: which, and how they are made where they are not.
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 #include <cstddef>
 #include <functional>
 #include <optional>

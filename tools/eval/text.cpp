@@ -1,6 +1,6 @@
 /// cbir-eval text: retrieval across texts and pictures.
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 #include <algorithm>
 #include <iterator>
 #include <memory>

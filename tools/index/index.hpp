@@ -1,7 +1,7 @@
 #pragma once
 /// The sub-commands of cbir-index: a file each, which adds its options and says what is done with them.
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 #include <functional>
 #include <string>
 #include <vector>

@@ -1,7 +1,7 @@
 #pragma once
 /// The options about processes that decode pictures, the same in every program that reads pictures.
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 #include <cstdint>
 #include <memory>
 #include <string>

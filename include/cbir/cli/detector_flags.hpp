@@ -1,7 +1,7 @@
 #pragma once
 /// The options about detectors and proposers, the same in every program that runs one.
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 #include <string>
 
 #include <cbir/detect/detector.hpp>

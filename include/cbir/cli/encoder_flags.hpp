@@ -1,7 +1,7 @@
 #pragma once
 /// The options about encoders, the same in every program that runs one.
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 #include <string>
 #include <vector>
 

@@ -8,7 +8,7 @@
 ///       return program.run(argc, argv, [&] { return run(options, program); });
 ///     }
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
