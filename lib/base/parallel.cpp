@@ -1,8 +1,6 @@
-#include <cbir/base/handover.hpp>
 #include <cbir/base/parallel.hpp>
 
 #include <oneapi/tbb/global_control.h>
-#include <oneapi/tbb/parallel_for.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -10,6 +8,8 @@
 #include <fstream>
 #include <string>
 #include <thread>
+
+#include <cbir/base/tasks.hpp>
 
 namespace cbir {
 namespace {
@@ -56,16 +56,8 @@ void parallel_blocks(std::size_t count, std::size_t grain, const std::function<v
     for (std::size_t b = 0; b < blocks; ++b) body(b * grain, std::min(count, (b + 1) * grain));
     return;
   }
-  Handover to_bodies, from_bodies;  // of two bodies none is before the other
-  to_bodies.give();
-  const struct AtEnd {
-    ~AtEnd() { from.take(); }
-    Handover& from;
-  } at_end{from_bodies};
-  tbb::parallel_for(std::size_t{0}, blocks, [&](std::size_t b) {
-    const HandoverTurn turn(to_bodies, from_bodies);
-    body(b * grain, std::min(count, (b + 1) * grain));
-  });
+  const auto block = [&](std::size_t b) { body(b * grain, std::min(count, (b + 1) * grain)); };
+  run_tasks(blocks, Task(block));
 }
 
 }  // namespace cbir

@@ -1,9 +1,9 @@
 #include <cbir/extract/extract.hpp>
 
 #include <fmt/format.h>
-#include <oneapi/tbb/enumerable_thread_specific.h>
 
 #include <algorithm>
+#include <memory>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/file.hpp>
@@ -11,6 +11,7 @@
 #include <cbir/base/log.hpp>
 #include <cbir/base/parallel.hpp>
 #include <cbir/base/text.hpp>
+#include <cbir/base/workspaces.hpp>
 #include <cbir/encoder/fetch.hpp>
 
 #include "batch.hpp"
@@ -52,7 +53,7 @@ void run_batches(const BatchContext& context, std::size_t threads, State& state,
   const auto start = static_cast<std::size_t>(state.counts().items);
   const auto first_of = [=](std::size_t n) { return start + n * batch; };
   std::size_t advised = start;
-  tbb::enumerable_thread_specific<BatchBuffers> buffers;
+  WorkspacePool<BatchBuffers> rooms([] { return std::make_unique<BatchBuffers>(); });
   run_in_order<BatchOutput>({
       .threads = threads,
       .begin =
@@ -69,7 +70,9 @@ void run_batches(const BatchContext& context, std::size_t threads, State& state,
           [&](std::size_t n, BatchOutput& output) {
             const std::size_t first = first_of(n);
             if (state.take_kept(first, std::min(batch, total - first), &context.listing, output)) return;
-            (context.detector ? process_regions : process_batch)(context, first, buffers.local(), output);
+            rooms.with([&](BatchBuffers& buffers) {
+              (context.detector ? process_regions : process_batch)(context, first, buffers, output);
+            });
             state.keep(first, output);
           },
       .hand_on = [&](BatchOutput& output) { record(output, state, context.options, total, progress); },

@@ -1,14 +1,12 @@
 #pragma once
 /// The frame of every run: things are made side by side, and handed on in order.
 
-#include <oneapi/tbb/parallel_pipeline.h>
-#include <oneapi/tbb/task_arena.h>
-
 #include <cstddef>
 #include <functional>
 #include <vector>
 
 #include <cbir/base/handover.hpp>
+#include <cbir/base/tasks.hpp>
 
 namespace cbir {
 
@@ -30,45 +28,24 @@ template <typename Result>
 void run_in_order(const InOrder<Result>& run) {
   const std::size_t count = results_at_once(run.threads);
   std::vector<Result> slots(count);
-  // What ThreadSanitizer has to be told: of each slot, of all that begin, and of all that are handed on.
-  struct Handovers {
-    explicit Handovers(std::size_t slots) : of(slots) {}
-    ~Handovers() {
-      for (Handover& slot : of) slot.take();
-      begun.take();
-      handed_on.take();
-    }
-    std::vector<Handover> of;
-    Handover begun, handed_on;
-  } handovers(count);
-  handovers.begun.give();
-  std::size_t next = 0;
-  const auto source = [&](tbb::flow_control& control) -> std::size_t {
-    const HandoverTurn begun(handovers.begun);
-    const std::size_t n = next;
-    const HandoverTurn slot(handovers.of[n % count]);
-    if (run.begin(n)) ++next;
-    else control.stop();
-    return n;
+  // Who had a slot before, and what began or was handed on before, is oneTBB's to see to; ThreadSanitizer is told.
+  std::vector<Handover> of_slot(count);
+  Handover of_begun, of_handed_on;
+  const auto begin = [&](std::size_t n) {
+    const HandoverTurn begun(of_begun);
+    const HandoverTurn slot(of_slot[n % count]);
+    return run.begin(n);
   };
-  const auto work = [&](std::size_t n) {
-    const HandoverTurn slot(handovers.of[n % count]);
+  const auto make = [&](std::size_t n) {
+    const HandoverTurn slot(of_slot[n % count]);
     run.make(n, slots[n % count]);
-    return n;
   };
-  const auto sink = [&](std::size_t n) {
-    const HandoverTurn handed_on(handovers.handed_on);
-    const HandoverTurn slot(handovers.of[n % count]);
+  const auto hand_on = [&](std::size_t n) {
+    const HandoverTurn handed_on(of_handed_on);
+    const HandoverTurn slot(of_slot[n % count]);
     run.hand_on(slots[n % count]);
   };
-  using tbb::filter_mode;
-  // An arena of its own: of the size asked for, even beyond the number of processors.
-  tbb::task_arena arena(static_cast<int>(run.threads));
-  arena.execute([&] {
-    tbb::parallel_pipeline(count, tbb::make_filter<void, std::size_t>(filter_mode::serial_in_order, source) &
-                                      tbb::make_filter<std::size_t, std::size_t>(filter_mode::parallel, work) &
-                                      tbb::make_filter<std::size_t, void>(filter_mode::serial_in_order, sink));
-  });
+  run_pipeline(run.threads, count, Task(begin), Task(make), Task(hand_on));
 }
 
 }  // namespace cbir

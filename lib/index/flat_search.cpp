@@ -8,10 +8,10 @@
 #include <cbir/index/scan.hpp>
 #include <cbir/index/vectors.hpp>
 
+#include <cbir/base/workspaces.hpp>
 #include "lib/index/int8.hpp"
 #include "lib/index/plain_scan.hpp"
 #include "lib/index/scan_kernels.hpp"
-#include "lib/index/workspaces.hpp"
 
 namespace cbir {
 namespace {

@@ -17,9 +17,9 @@
 #include <string>
 #include <vector>
 
+#include <cbir/base/workspaces.hpp>
 #include "lib/index/hnsw_layout.hpp"
 #include "lib/index/structure.hpp"
-#include "lib/index/workspaces.hpp"
 
 namespace cbir {
 

@@ -14,10 +14,10 @@
 #include <mutex>
 #include <vector>
 
+#include <cbir/base/workspaces.hpp>
 #include "lib/index/aligned.hpp"
 #include "lib/index/pq4.hpp"
 #include "lib/index/structure.hpp"
-#include "lib/index/workspaces.hpp"
 
 namespace cbir {
 

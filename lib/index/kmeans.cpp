@@ -9,10 +9,10 @@
 #include <cbir/base/random.hpp>
 #include <cbir/index/scan.hpp>
 
+#include <cbir/base/workspaces.hpp>
 #include "lib/index/aligned.hpp"
 #include "lib/index/plain_scan.hpp"
 #include "lib/index/pq4_kernels.hpp"
-#include "lib/index/workspaces.hpp"
 
 namespace cbir {
 namespace {

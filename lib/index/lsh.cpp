@@ -12,10 +12,10 @@
 #include <cbir/base/parallel.hpp>
 #include <cbir/base/text.hpp>
 
+#include <cbir/base/workspaces.hpp>
 #include "lib/index/lsh_kernels.hpp"
 #include "lib/index/plain_scan.hpp"
 #include "lib/index/scan_kernels.hpp"
-#include "lib/index/workspaces.hpp"
 
 namespace cbir {
 namespace {

@@ -5,7 +5,7 @@
 #include <cbir/base/parallel.hpp>
 #include <cbir/index/scan.hpp>
 
-#include "lib/index/workspaces.hpp"
+#include <cbir/base/workspaces.hpp>
 
 namespace cbir {
 namespace {

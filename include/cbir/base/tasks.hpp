@@ -1,0 +1,52 @@
+#pragma once
+/// oneTBB's loops and pipelines behind plain functions: its templates are compiled in one file, lib/base/tasks.cpp.
+/// Most callers want parallel_blocks (parallel.hpp).
+///
+/// oneTBB's library is not compiled with ThreadSanitizer, so that file is not, either: of its templates only half would
+/// be seen. What a Task does is seen, and is told here what happened before it.
+
+#include <cstddef>
+#include <type_traits>
+
+#include <cbir/base/handover.hpp>
+
+namespace cbir {
+
+/// A function of a number that several threads may call, for as long as this and it live.
+struct Task {
+  /// If it returns something, then whether to go on.
+  template <typename Function>
+  explicit Task(const Function& of) : function(&of), call(&called<Function>) {
+    before.give();
+  }
+  ~Task() { after.take(); }
+  Task(const Task&) = delete;
+  Task& operator=(const Task&) = delete;
+
+  const void* function;
+  bool (*call)(const Task&, std::size_t);
+  mutable Handover before, after;  // of two calls none is before the other
+
+ private:
+  template <typename Function>
+  static bool called(const Task& task, std::size_t n) {
+    const HandoverTurn turn(task.before, task.after);
+    const auto& function = *static_cast<const Function*>(task.function);
+    if constexpr (std::is_void_v<decltype(function(n))>) {
+      function(n);
+      return true;
+    } else {
+      return function(n);
+    }
+  }
+};
+
+/// Calls the task with 0, 1, ..., count - 1, in parallel and in any order. Rethrows the first exception.
+void run_tasks(std::size_t count, const Task& task);
+
+/// For n = 0, 1, ... until `begin` says no: begin(n), one at a time, in order; make(n), several at a time; hand_on(n),
+/// one at a time, in order. No more than `at_once` numbers are between the start of begin and the end of hand_on. The
+/// number of threads is the one asked for, even beyond the number of processors. Rethrows the first exception.
+void run_pipeline(std::size_t threads, std::size_t at_once, const Task& begin, const Task& make, const Task& hand_on);
+
+}  // namespace cbir
