@@ -9,7 +9,7 @@
 #include <string>
 #include <thread>
 
-#include <cbir/base/tasks.hpp>
+#include "lib/base/tasks.hpp"
 
 namespace cbir {
 namespace {

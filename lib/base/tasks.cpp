@@ -1,4 +1,4 @@
-#include <cbir/base/tasks.hpp>
+#include "lib/base/tasks.hpp"
 
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/parallel_pipeline.h>
@@ -10,7 +10,8 @@ void run_tasks(std::size_t count, const Task& task) {
   tbb::parallel_for(std::size_t{0}, count, [&task](std::size_t n) { task.call(task, n); });
 }
 
-void run_pipeline(std::size_t threads, std::size_t at_once, const Task& begin, const Task& make, const Task& hand_on) {
+void run_tasks_in_order(std::size_t threads, std::size_t at_once, const Task& begin, const Task& make,
+                        const Task& hand_on) {
   std::size_t next = 0;
   const auto source = [&](tbb::flow_control& control) {
     const std::size_t n = next++;

@@ -5,8 +5,7 @@
 #include <functional>
 #include <vector>
 
-#include <cbir/base/handover.hpp>
-#include <cbir/base/tasks.hpp>
+#include <cbir/base/pipeline.hpp>
 
 namespace cbir {
 
@@ -28,24 +27,11 @@ template <typename Result>
 void run_in_order(const InOrder<Result>& run) {
   const std::size_t count = results_at_once(run.threads);
   std::vector<Result> slots(count);
-  // Who had a slot before, and what began or was handed on before, is oneTBB's to see to; ThreadSanitizer is told.
-  std::vector<Handover> of_slot(count);
-  Handover of_begun, of_handed_on;
-  const auto begin = [&](std::size_t n) {
-    const HandoverTurn begun(of_begun);
-    const HandoverTurn slot(of_slot[n % count]);
-    return run.begin(n);
-  };
-  const auto make = [&](std::size_t n) {
-    const HandoverTurn slot(of_slot[n % count]);
-    run.make(n, slots[n % count]);
-  };
-  const auto hand_on = [&](std::size_t n) {
-    const HandoverTurn handed_on(of_handed_on);
-    const HandoverTurn slot(of_slot[n % count]);
-    run.hand_on(slots[n % count]);
-  };
-  run_pipeline(run.threads, count, Task(begin), Task(make), Task(hand_on));
+  run_pipeline({.threads = run.threads,
+                .at_once = count,
+                .begin = run.begin,
+                .make = [&](std::size_t n) { run.make(n, slots[n % count]); },
+                .hand_on = [&](std::size_t n) { run.hand_on(slots[n % count]); }});
 }
 
 }  // namespace cbir

@@ -1,6 +1,5 @@
 #pragma once
-/// oneTBB's loops and pipelines behind plain functions: its templates are compiled in one file, lib/base/tasks.cpp.
-/// Most callers want parallel_blocks (parallel.hpp).
+/// oneTBB's loops and pipelines behind plain functions: its templates are compiled in tasks.cpp alone.
 ///
 /// oneTBB's library is not compiled with ThreadSanitizer, so that file is not, either: of its templates only half would
 /// be seen. What a Task does is seen, and is told here what happened before it.
@@ -8,7 +7,7 @@
 #include <cstddef>
 #include <type_traits>
 
-#include <cbir/base/handover.hpp>
+#include "lib/base/handover.hpp"
 
 namespace cbir {
 
@@ -19,6 +18,8 @@ struct Task {
   explicit Task(const Function& of) : function(&of), call(&called<Function>) {
     before.give();
   }
+  template <typename Function>
+  explicit Task(const Function&&) = delete;  // it would not live
   ~Task() { after.take(); }
   Task(const Task&) = delete;
   Task& operator=(const Task&) = delete;
@@ -44,9 +45,8 @@ struct Task {
 /// Calls the task with 0, 1, ..., count - 1, in parallel and in any order. Rethrows the first exception.
 void run_tasks(std::size_t count, const Task& task);
 
-/// For n = 0, 1, ... until `begin` says no: begin(n), one at a time, in order; make(n), several at a time; hand_on(n),
-/// one at a time, in order. No more than `at_once` numbers are between the start of begin and the end of hand_on. The
-/// number of threads is the one asked for, even beyond the number of processors. Rethrows the first exception.
-void run_pipeline(std::size_t threads, std::size_t at_once, const Task& begin, const Task& make, const Task& hand_on);
+/// The three steps of a Pipeline (pipeline.hpp).
+void run_tasks_in_order(std::size_t threads, std::size_t at_once, const Task& begin, const Task& make,
+                        const Task& hand_on);
 
 }  // namespace cbir
