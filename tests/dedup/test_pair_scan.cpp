@@ -13,7 +13,6 @@
 #include <lib/index/plain_scan.hpp>
 #include <tests/catch.hpp>
 #include <tests/index/targets.hpp>
-#include <tests/sanitized.hpp>
 
 using namespace cbir;
 
@@ -102,7 +101,6 @@ void check_all(const Rows& queries, const Rows& rows, Metric metric, float thres
     thresholds.push_back(std::get<2>(expected[i]));
     thresholds.push_back(std::nextafter(std::get<2>(expected[i]), 1e30F));
   }
-  if (kSanitized) thresholds.resize(std::min<std::size_t>(thresholds.size(), 2));
   for (const float least : thresholds) {
     Pairs wanted = expected;
     std::erase_if(wanted, [&](const auto& pair) { return std::get<2>(pair) < least; });

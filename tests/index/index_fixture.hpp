@@ -12,10 +12,16 @@
 #include <cbir/index/index.hpp>
 #include <cbir/store/npy.hpp>
 #include <lib/index/structures.hpp>
-#include <tests/sanitized.hpp>
 #include <tests/temporary.hpp>
 
 namespace fixture {
+
+/// With AddressSanitizer everything takes five times as long: the longest tests try fewer cases then.
+#ifdef __SANITIZE_ADDRESS__
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
 
 inline std::vector<float> random_vectors(std::size_t rows, std::size_t dim, unsigned seed) {
   std::mt19937 generator(seed);

@@ -89,7 +89,7 @@ void use(const std::string& path) {
 }  // namespace
 
 /// Bits from one that is flipped to the next: all, but for sanitizers.
-constexpr std::size_t kStride = kSanitized ? 7 : 1;
+constexpr std::size_t kStride = fixture::kSanitized ? 7 : 1;
 
 TEST_CASE("every flipped bit of an index that grew and shrank is damage, whatever its type") {
   for (const std::string& type : fixture::index_types()) {

@@ -65,7 +65,7 @@ TEST_CASE("recall among rows that pass is no lower than among all, however few t
   const TemporaryFolder folder;
   const auto type = GENERATE(as<std::string>(), "flat", "ivf", "hnsw", "lsh");
   const auto metric = GENERATE(Metric::cosine, Metric::l2);
-  if (kSanitized && metric == Metric::cosine) return;
+  if (fixture::kSanitized && metric == Metric::cosine) return;
   CAPTURE(type, to_string(metric));
   const Index index = Index::open(build(folder, type, metric));
   const std::vector<float> queries = fixture::clustered(200, kDim, 2);

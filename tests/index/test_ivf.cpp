@@ -251,7 +251,6 @@ TEST_CASE("any number of rows and any dimension can be indexed and searched") {
     for (const std::size_t dim : {1, 3, 17, 600}) {
       const std::vector<float> values = fixture::random_vectors(rows, dim, 13);
       for (const Metric metric : {Metric::dot, Metric::l2}) {
-        if (kSanitized && metric == Metric::dot) continue;
         const Index index = Index::open(build(folder, values, dim, {.metric = metric, .structure = {.lists = 7}}));
         const auto all = search(index, values, {.probe = 100, .candidates = 300});
         CHECK(same(all, search(index, values, {.exact = true})));

@@ -118,7 +118,6 @@ TEST_CASE("queries from outside find what the build was told to reach") {
   fixture::Results expected;
   for (const char* type : {"flat", "ivf", "hnsw", "lsh"}) {
     for (const double target : {.95, .99}) {
-      if (kSanitized && target == .99) continue;
       build_index({folder / "rows.npy"}, folder / "x.cbir",
                   {.type = type, .metric = Metric::l2, .metric_given = true, .target_recall = target, .force = true});
       const fixture::Results found = fixture::search(Index::open(folder / "x.cbir"), outside, 10);
