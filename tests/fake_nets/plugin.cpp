@@ -14,7 +14,8 @@
 ///
 /// Two files tell calls with pictures what else to do, so that a test meets a run at work on whatever machine:
 ///
-///   CBIR_FAKE_HOLD    "FROM TO": as long as the file is there, this process's calls FROM to TO, from 1, do not return
+///   CBIR_FAKE_HOLD    "FROM TO": as long as the file is there, this process's calls FROM to TO, from 1, do not return;
+///                     CBIR_FAKE_HOLD.held is there once a call is held
 ///   CBIR_FAKE_LOG     each call that returns adds a line, how many pictures it had
 
 #include <fcntl.h>
@@ -97,6 +98,7 @@ void hold() {
   for (; path != nullptr; std::this_thread::sleep_for(std::chrono::milliseconds(1))) {
     unsigned from = 0, to = 0;
     if (!(std::ifstream(path) >> from >> to) || call < from || call > to) return;
+    std::ofstream(std::string(path) + ".held");
   }
 }
 

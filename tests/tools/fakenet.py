@@ -46,6 +46,11 @@ class FakeNetTest(ToolTest):
         """From its call `first` to its call `last`, the network of any process that is started now does not return, until
         release(). So what is done to a run meets it at work, however fast the machine is."""
         (self.dir / '.net/hold').write_text(f'{first} {last}')
+        (self.dir / '.net/hold.held').unlink(missing_ok=True)
+
+    def held(self):
+        """Whether a call has come that does not return."""
+        return (self.dir / '.net/hold.held').exists()
 
     def release(self):
         (self.dir / '.net/hold').unlink()

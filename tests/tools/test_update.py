@@ -394,14 +394,14 @@ class Stopping(UpdateTest):
             return 0
 
     def start_and_meet(self, batches, *args, **kw):
-        """A run that has recorded so many batches more than were there, or some more, and stands still in the network until
-        release()."""
+        """A run that has recorded so many batches more than were there, or some more, and has a thread that stands still in
+        the network until release()."""
         self.hold(batches + 5)  # of the calls before, three may be of batches that wait for one before them
         before = self.batches()
         process = self.start(*args, **kw)
         self.addCleanup(process.__exit__, None, None, None)  # closes its pipes, and waits
         self.addCleanup(process.kill)
-        self.wait_for(process, lambda: self.batches() >= before + batches)
+        self.wait_for(process, lambda: self.batches() >= before + batches and self.held())
         return process
 
     def kill(self, process):
