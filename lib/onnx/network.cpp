@@ -172,9 +172,9 @@ void Network::try_out() const {
   for (const auto& [height, width] : probes) {
     const std::string where = " for pictures of " + std::to_string(width) + " x " + std::to_string(height);
     const std::vector<std::uint8_t> grey(static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 3, 127);
-    const cv::Mat output = with_opencv(where, [&] {
-      return run(*copy, {grey.data(), static_cast<std::uint32_t>(width), static_cast<std::uint32_t>(height)}, false);
-    });
+    const cbir_net_picture picture = {grey.data(), static_cast<std::uint32_t>(width),
+                                      static_cast<std::uint32_t>(height)};
+    const cv::Mat output = with_opencv(where, [&] { return run(*copy, picture, false); });
     const std::string found = "output " + in_quotes(output_) + " is " + shape_text(output) + where;
     if (!makes_vector(output, settings_))
       incompatible(found + (settings_.pool == "none"

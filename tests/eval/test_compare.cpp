@@ -117,10 +117,10 @@ TEST_CASE("No difference is found significant about as often as it should be") {
 }
 
 TEST_CASE("The same seed gives the same, with any number of threads") {
-  const auto [a, b] = noisy(100, .01);
+  const auto both = noisy(100, .01);
   const auto run = [&](std::size_t threads, std::uint64_t seed) {
     const ThreadLimit limit(threads);
-    const auto found = compared(a, b, {.resamples = 2000, .seed = seed});
+    const auto found = compared(both.first, both.second, {.resamples = 2000, .seed = seed});
     return std::vector<double>{found.p_value, found.interval.low, found.interval.high};
   };
   CHECK(run(1, 1) == run(4, 1));
