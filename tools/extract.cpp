@@ -239,9 +239,9 @@ cbir::Listing list(Options& options) {
   const std::size_t slash = options.shard.find('/');
   std::uint64_t part = 0, of = 0;
   if (slash == std::string::npos || !cbir::parse_number(options.shard.substr(0, slash), part) ||
-      !cbir::parse_number(options.shard.substr(slash + 1), of) || part == 0 || part > of)
-    throw cbir::UsageError(
-        fmt::format("--shard: found '{}', expected I/N, from 1/N to N/N", cbir::display_path(options.shard)));
+      !cbir::parse_number(options.shard.substr(slash + 1), of) || part == 0 || part > of || of > cbir::kMostShards)
+    throw cbir::UsageError(fmt::format("--shard: found '{}', expected I/N, from 1/N to N/N, of at most {} parts",
+                                       cbir::display_path(options.shard), cbir::kMostShards));
   const std::string npy = cbir::set_paths(options.extract.output).npy;
   options.extract.output = cbir::shard_name(npy.substr(0, npy.size() - 4), part, of);
   return cbir::take_shard(list_all(options), part, of);

@@ -26,13 +26,6 @@ constexpr bool kChecksums = true;
 
 std::string checksum(const Json& json) { return hex(xxh3(as_bytes(json.dump()))); }
 
-double threshold_of(const JsonFields<Json>& fields, const Json& thresholds, const char* key) {
-  const auto field = thresholds.find(key);
-  if (field == thresholds.end() || !field->is_number())
-    fields.fail(fmt::format("no number \"thresholds\".\"{}\"", key));
-  return field->get<double>();
-}
-
 }  // namespace
 
 std::string to_json(const CatalogSettings& settings) {
@@ -67,26 +60,25 @@ CatalogSettings parse_catalog_settings(std::string_view text, const std::string&
   if (const auto version = fields.required(fields.count("version"), "version"); version != kVersion)
     throw Incompatible(fmt::format("{}: a catalogue of version {}, this program reads version {}", display_path(name),
                                    version, kVersion));
-  const Json *encoder = fields.find("encoder"), *local = fields.find("local"), *thresholds = fields.find("thresholds");
-  if (!encoder || !local || !thresholds || !thresholds->is_object())
-    fields.fail("\"encoder\", \"local\" and \"thresholds\" are not all there");
-  const JsonFields<Json> of_local(local->dump(), fmt::format("{}: \"local\"", name));
+  const Json* encoder = fields.find("encoder");
+  const auto of_local = fields.object("local"), thresholds = fields.object("thresholds");
+  if (!encoder || !of_local || !thresholds) fields.fail("\"encoder\", \"local\" and \"thresholds\" are not all there");
 
   CatalogSettings settings;
   settings.preset = parse_preset(encoder->dump(), fmt::format("{}: \"encoder\"", name));
   settings.fingerprint = fields.required(fields.text("fingerprint"), "fingerprint");
-  settings.local = {.name = of_local.required(of_local.text("kind"), "kind"),
-                    .fingerprint = of_local.required(of_local.text("fingerprint"), "fingerprint"),
-                    .dim = static_cast<std::size_t>(of_local.required(of_local.count("dim"), "dim")),
-                    .binary = of_local.is_true("binary")};
-  settings.local_options.features = of_local.required(of_local.text("features"), "features");
+  settings.local = {.name = of_local->required(of_local->text("kind"), "kind"),
+                    .fingerprint = of_local->required(of_local->text("fingerprint"), "fingerprint"),
+                    .dim = static_cast<std::size_t>(of_local->required(of_local->count("dim"), "dim")),
+                    .binary = of_local->is_true("binary")};
+  settings.local_options.features = of_local->required(of_local->text("features"), "features");
   settings.local_options.keypoints =
-      static_cast<std::size_t>(of_local.required(of_local.count("keypoints"), "keypoints"));
-  const auto side = of_local.required(of_local.count("max_side"), "max_side");
+      static_cast<std::size_t>(of_local->required(of_local->count("keypoints"), "keypoints"));
+  const auto side = of_local->required(of_local->count("max_side"), "max_side");
   if (side > INT32_MAX) fields.fail(fmt::format("\"max_side\" is {}, which no picture's side is", side));
   settings.local_options.max_side = static_cast<int>(side);
-  settings.thresholds = {.score = threshold_of(fields, *thresholds, "score"),
-                         .similarity = threshold_of(fields, *thresholds, "similarity")};
+  settings.thresholds = {.score = thresholds->required(thresholds->number("score"), "score"),
+                         .similarity = thresholds->required(thresholds->number("similarity"), "similarity")};
   return settings;
 }
 

@@ -4,11 +4,12 @@
 
 #include <algorithm>
 #include <iterator>
-
 #include <nlohmann/json.hpp>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/text.hpp>
+
+#include "lib/store/json.hpp"
 
 namespace cbir {
 
@@ -56,36 +57,29 @@ std::uint64_t IndexMeta::parameter(const std::string& key, const std::string& na
 }
 
 IndexMeta parse_meta(std::string_view json, const std::string& name) {
-  IndexMeta meta;
-  std::string metric;
-  try {
-    const nlohmann::json object = nlohmann::json::parse(json);
-    object.at("type").get_to(meta.type);
-    object.at("metric").get_to(metric);
-    object.at("dim").get_to(meta.dim);
-    object.at("normalization").get_to(meta.normalization);
-    object.at("encoder").get_to(meta.encoder);
-    object.at("fingerprint").get_to(meta.fingerprint);
-    object.at("preset").get_to(meta.preset);
-    if (object.contains("augmentation")) object.at("augmentation").get_to(meta.augmentation);
-    if (object.contains("parameters")) object.at("parameters").get_to(meta.parameters);  // not in version 1.0
-    if (object.contains("cutoff")) {
-      Cutoff& cutoff = meta.cutoff.emplace();
-      object.at("cutoff").at("score").get_to(cutoff.score);
-      object.at("cutoff").at("precision").get_to(cutoff.precision);
-      object.at("cutoff").at("recall").get_to(cutoff.recall);
-    }
-    if (object.contains("shards")) {
-      const nlohmann::json& parts = object.at("shards");
-      Shards& shards = meta.shards.emplace();
-      parts.at("parts").get_to(shards.parts);
-      parts.at("of").get_to(shards.of);
-      parts.at("items").get_to(shards.items);
-      parts.at("list").get_to(shards.list);
-    }
-  } catch (const nlohmann::json::exception& error) {
-    throw DamagedFile(
-        fmt::format("{}: damaged index: its description cannot be read: {}", display_path(name), error.what()));
+  const JsonFields<nlohmann::json> fields(json, name + ": damaged index: its description");
+  const auto text = [&](const char* key) { return fields.required(fields.text(key), key); };
+  IndexMeta meta{.type = text("type"),
+                 .dim = fields.required(fields.count("dim"), "dim"),
+                 .normalization = text("normalization"),
+                 .encoder = text("encoder"),
+                 .fingerprint = text("fingerprint"),
+                 .preset = text("preset"),
+                 .augmentation = fields.text("augmentation").value_or("")};
+  const std::string metric = text("metric");
+  if (const auto parameters = fields.object("parameters"))  // not in version 1.0
+    for (const auto& [key, value] : parameters->json().items())
+      meta.parameters[key] = parameters->required(parameters->count(key.c_str()), key.c_str());
+  if (const auto cutoff = fields.object("cutoff")) {
+    const auto number = [&](const char* key) { return cutoff->required(cutoff->number(key), key); };
+    meta.cutoff = {.score = number("score"), .precision = number("precision"), .recall = number("recall")};
+  }
+  if (const auto shards = fields.object("shards")) {
+    meta.shards = {.parts = shards->required(shards->counts("parts"), "parts"),
+                   .of = shards->required(shards->count("of"), "of"),
+                   .items = shards->required(shards->count("items"), "items"),
+                   .list = shards->required(shards->text("list"), "list")};
+    if (const std::string fault = fault_of(*meta.shards); !fault.empty()) fields.fail("\"shards\" " + fault);
   }
   if (std::ranges::find(kStructureTypes, meta.type) == std::end(kStructureTypes))
     throw Incompatible(fmt::format("{}: an index of type '{}'; this program reads {}", display_path(name), meta.type,

@@ -12,6 +12,8 @@
 #include <cbir/base/text.hpp>
 #include <cbir/rerank/whitening.hpp>
 
+#include "../store/json.hpp"
+
 namespace cbir {
 namespace {
 
@@ -84,17 +86,13 @@ ByteReader checked(Bytes file, const std::string& path) {
 }
 
 void read_description(std::string_view text, const std::string& path, Whitening& whitening) {
-  try {
-    const OrderedJson json = OrderedJson::parse(text);
-    json.at("rows").get_to(whitening.rows);
-    json.at("kept").get_to(whitening.kept);
-    json.at("encoder").get_to(whitening.origin.encoder);
-    json.at("fingerprint").get_to(whitening.origin.fingerprint);
-    json.at("augmentation").get_to(whitening.origin.augmentation);
-  } catch (const nlohmann::json::exception& error) {
-    throw DamagedFile(
-        fmt::format("{}: damaged whitening: its description cannot be read: {}", display_path(path), error.what()));
-  }
+  const JsonFields<OrderedJson> fields(text, path + ": damaged whitening: its description");
+  const auto string = [&](const char* key) { return fields.required(fields.text(key), key); };
+  whitening.rows = fields.required(fields.count("rows"), "rows");
+  whitening.kept = fields.required(fields.number("kept"), "kept");
+  whitening.origin.encoder = string("encoder");
+  whitening.origin.fingerprint = string("fingerprint");
+  whitening.origin.augmentation = string("augmentation");
 }
 
 void read_floats(ByteReader& reader, std::span<float> out, const std::string& path) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/text.hpp>
@@ -70,6 +71,33 @@ class JsonFields {
     return field->template get<std::int64_t>();
   }
 
+  std::optional<double> number(const char* key) const {
+    const Json* field = find(key);
+    if (!field) return {};
+    if (!field->is_number()) wrong(key, "a number", *field);
+    return field->template get<double>();
+  }
+
+  /// Whole numbers.
+  std::optional<std::vector<std::uint64_t>> counts(const char* key) const {
+    const Json* field = find(key);
+    if (!field) return {};
+    const auto is_count = [](const Json& each) { return each.is_number_unsigned(); };
+    if (!field->is_array() || !std::ranges::all_of(*field, is_count)) wrong(key, "a list of whole numbers", *field);
+    return field->template get<std::vector<std::uint64_t>>();
+  }
+
+  /// The object at `key`; messages name that, too.
+  std::optional<JsonFields> object(const char* key) const {
+    const Json* field = find(key);
+    if (!field) return {};
+    if (!field->is_object()) wrong(key, "an object", *field);
+    JsonFields fields;
+    fields.where_ = fmt::format("{}: \"{}\"", where_, key);
+    fields.json_ = *field;
+    return fields;
+  }
+
   /// Whether the field is `true`; one of another type belongs to somebody else.
   bool is_true(const char* key) const {
     const Json* field = find(key);
@@ -99,8 +127,11 @@ class JsonFields {
   }
 
   Json& json() { return json_; }
+  const Json& json() const { return json_; }
 
  private:
+  JsonFields() = default;
+
   [[noreturn]] void wrong(const char* key, std::string_view expected, const Json& found) const {
     fail(fmt::format("\"{}\" must be {}, found {}", key, expected,
                      display_path(found.dump(-1, ' ', true).substr(0, 60))));

@@ -72,18 +72,14 @@ void check_manifest(const Manifest& manifest, const JsonFields<OrderedJson>& fie
 }
 
 std::optional<Shards> shards_of(const JsonFields<OrderedJson>& fields) {
-  const OrderedJson* json = fields.find("shard");
-  if (!json) return {};
-  const auto number = [&](const char* key) -> std::uint64_t {
-    if (!json->is_object() || !json->contains(key) || !json->at(key).is_number_unsigned())
-      fields.fail("\"shard\" must say part, of and items");
-    return json->at(key).get<std::uint64_t>();
-  };
-  Shards shards{.parts = {number("part")}, .of = number("of"), .items = number("items")};
-  if (!json->contains("list") || !json->at("list").is_string()) fields.fail("\"shard\" must name its list");
-  shards.list = json->at("list").get<std::string>();
-  if (shards.parts.front() == 0 || shards.parts.front() > shards.of)
-    fields.fail(fmt::format("\"shard\" is part {} of {}", shards.parts.front(), shards.of));
+  const auto shard = fields.object("shard");
+  if (!shard) return {};
+  const auto number = [&](const char* key) { return shard->required(shard->count(key), key); };
+  Shards shards{.parts = {number("part")},
+                .of = number("of"),
+                .items = number("items"),
+                .list = shard->required(shard->text("list"), "list")};
+  if (const std::string fault = fault_of(shards); !fault.empty()) fields.fail("\"shard\" " + fault);
   return shards;
 }
 

@@ -48,6 +48,17 @@ std::string common_name(const std::string& name, const Shards& shards) {
 
 }  // namespace
 
+std::string fault_of(const Shards& shards) {
+  if (shards.of > kMostShards) return fmt::format("is of {} parts, at most {} are known", shards.of, kMostShards);
+  std::uint64_t before = 0;
+  for (const std::uint64_t part : shards.parts) {
+    if (part <= before || part > shards.of)
+      return fmt::format("has part {} of {}{}", part, shards.of, before == 0 ? "" : fmt::format(" after {}", before));
+    before = part;
+  }
+  return before == 0 ? "has no parts" : "";
+}
+
 std::optional<Shards> join_shards(const std::vector<ShardSource>& sources, bool partial) {
   const ShardSource* first = nullptr;
   for (const ShardSource& source : sources)
@@ -93,8 +104,7 @@ std::vector<std::string> expand_shards(const std::vector<std::string>& names) {
       continue;
     }
     const std::size_t before = out.size();
-    constexpr std::uint64_t kMany = 1'000'000;
-    for (std::uint64_t part = 1; part <= std::min(of, kMany); ++part)
+    for (std::uint64_t part = 1; part <= std::min(of, kMostShards); ++part)
       if (std::string shard = shard_name(name.substr(0, at), part, of); exists(set_paths(shard).manifest))
         out.push_back(std::move(shard));
     if (out.size() == before) throw MissingInput(fmt::format("{}: none of the parts is there", display_path(name)));

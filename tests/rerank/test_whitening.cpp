@@ -2,6 +2,7 @@
 
 #include <cbir/base/error.hpp>
 #include <cbir/base/file.hpp>
+#include <cbir/base/hash.hpp>
 #include <cbir/rerank/whitening.hpp>
 #include <tests/catch.hpp>
 #include <tests/temporary.hpp>
@@ -101,6 +102,30 @@ TEST_CASE("a whitening is the same once it was written and read") {
   for (std::size_t k = 0; k < 4; ++k)
     CHECK(std::ranges::equal(read.transform.projection()->row(k), written.transform.projection()->row(k)));
   CHECK_THROWS_AS(write_whitening(written, path, false), OutputError);
+
+  SECTION("a description that lies is refused, even under a checksum that fits") {
+    const std::string whole(as_text(read_file(path)));
+    const auto refusal = [&](std::string_view from, std::string_view to) -> std::string {
+      std::string bytes = whole.substr(0, whole.size() - sizeof(Xxh3));
+      bytes.replace(bytes.find(from), from.size(), to);
+      bytes[12] = static_cast<char>(bytes[12] + static_cast<char>(to.size()) - static_cast<char>(from.size()));
+      const Xxh3 digest = xxh3(as_bytes(bytes));
+      bytes += as_text(std::as_bytes(std::span(digest)));
+      write_file(folder / "other", bytes, true);
+      try {
+        read_whitening(folder / "other");
+      } catch (const DamagedFile& error) {
+        return error.what();
+      }
+      return "";
+    };
+    CHECK(refusal("\"net\"", "\"nets\"") == "");
+    const std::string where = folder / "other: damaged whitening: its description: ";
+    CHECK(refusal(":100,", ":1e27,") == where + "\"rows\" must be a whole number, found 1e+27");
+    CHECK(refusal(":100,", ":-10,") == where + "\"rows\" must be a whole number, found -10");
+    CHECK(refusal("\"rows\"", "\"nows\"") == where + "no \"rows\"");
+    CHECK(refusal("{", "[") == where + "no well-formed JSON found");
+  }
 
   SECTION("it fits vectors of its own encoder alone") {
     check_whitening(read, path, 12, vectors.origin, false);

@@ -76,3 +76,16 @@ TEST_CASE("a manifest says which part its set is") {
     CHECK_THROWS_AS(parse_manifest(plain + shard + "}", "x"), DamagedFile);
   }
 }
+
+TEST_CASE("parts that no list has are named") {
+  const auto fault = [](std::vector<std::uint64_t> parts, std::uint64_t of) {
+    return fault_of({std::move(parts), of});
+  };
+  CHECK(fault({1}, 1) == "");
+  CHECK(fault({2, 3, 1'000'000}, 1'000'000) == "");
+  CHECK(fault({1}, 1'000'001) == "is of 1000001 parts, at most 1000000 are known");
+  CHECK(fault({0}, 2) == "has part 0 of 2");
+  CHECK(fault({3}, 2) == "has part 3 of 2");
+  CHECK(fault({2, 2}, 2) == "has part 2 of 2 after 2");
+  CHECK(fault({}, 2) == "has no parts");
+}

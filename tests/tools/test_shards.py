@@ -107,7 +107,7 @@ class Shards(FakeNetTest):
         self.assertEqual((self.dir / 'x.cbir').read_bytes(), whole)
 
     def test_usage(self):
-        for part in ('0/3', '4/3', '1', '1/0', 'a/b', '1/3/4', '-1/3'):
+        for part in ('0/3', '4/3', '1', '1/0', 'a/b', '1/3/4', '-1/3', '1/1000001'):
             self.error('cbir-extract', '-o', 'set', '--model', 'colours', f'--shard={part}', 'in', expect=2)
 
     def test_texts_and_boxes(self):

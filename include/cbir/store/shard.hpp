@@ -8,6 +8,9 @@
 
 namespace cbir {
 
+/// A list has at most so many parts.
+constexpr std::uint64_t kMostShards = 1'000'000;
+
 /// Parts of a list, and the list.
 struct Shards {
   std::vector<std::uint64_t> parts = {};  ///< from 1, ascending
@@ -18,15 +21,19 @@ struct Shards {
   bool operator==(const Shards&) const = default;
 };
 
+/// What is wrong with parts that a file speaks of: they ascend, from 1 to `of`, which is at most kMostShards. Empty if
+/// nothing is.
+std::string fault_of(const Shards& shards);
+
 /// What is joined: a set or an index by its name, and the parts that it has, if it is not whole by itself.
 struct ShardSource {
   std::string name;
   std::optional<Shards> shards;
 };
 
-/// The parts that the sources have together; nothing if these are all, or none is of a part. Throws Incompatible if
-/// only some are of parts, if these are of different lists, or if one comes twice; MissingInput, naming the missing
-/// ones, if some are, unless `partial`.
+/// The parts that the sources, without faults each, have together; nothing if these are all, or none is of a part.
+/// Throws Incompatible if only some are of parts, if these are of different lists, or if one comes twice; MissingInput,
+/// naming the missing ones, if some are, unless `partial`.
 std::optional<Shards> join_shards(const std::vector<ShardSource>& sources, bool partial);
 
 /// The part, from 1, that a path belongs to: XXH3-64 of its bytes, modulo the number of parts, and one.
